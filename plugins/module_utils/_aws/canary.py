@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright: Contributors to the crossregion.s3_dr project
+"""One small object sent through a rule, watched until it arrives or the deadline passes, and removed at both ends.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+try:
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:  # AnsibleAWSModule reports it with the way to install it
+    BotoCoreError = ClientError = Exception
+
+from .._core.model import End, Link, Rule
+from .row import Client
+
+RESERVED_PREFIX = ".s3-dr-canary/"
+_FIRST_PAUSE_SECONDS = 0.25
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """What became of one canary. `status`: `replicated`, `failed`, `late`, `differs` or `not_written`."""
+
+    rule: str
+    source: str
+    destination: str
+    key: str
+    status: str
+    version_id: str | None = None
+    seconds: float | None = None
+    reason: str | None = None
+    left_behind: tuple[str, ...] = ()
+
+    def as_result(self) -> dict[str, Any]:
+        """A plain mapping."""
+        return {**asdict(self), "left_behind": list(self.left_behind)}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A rule's way from one end to the other, with a client for each end. Both buckets belong to `account`."""
+
+    rule: Rule
+    source: End
+    destination: End
+    source_client: Client
+    destination_client: Client
+    account: str
+
+    @classmethod
+    def of(cls, rule: Rule, link: Link, source_client: Client, destination_client: Client, account: str) -> Route:
+        """The way of a rule in one direction of a pair."""
+        return cls(rule, link.source, link.destination, source_client, destination_client, account)
+
+
+def fly(
+    route: Route,
+    deadline_seconds: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Canary:
+    """Write one object under the reserved prefix, wait for its replica, compare the bytes, remove both versions.
+
+    Only versions that this function wrote are ever removed, by their version ID.
+    """
+    token = uuid.uuid4().hex
+    key, body = f"{route.rule.prefix}{RESERVED_PREFIX}{token}", f"s3-dr canary {token}\n".encode()
+    begun = Canary(route.rule.id, route.source.bucket, route.destination.bucket, key, "not_written")
+    try:
+        written = route.source_client.put_object(
+            Bucket=route.source.bucket, Key=key, Body=body, ExpectedBucketOwner=route.account
+        )
+    except (ClientError, BotoCoreError) as error:
+        return _with(begun, reason=f"writing it to {route.source.bucket} failed: {error}")
+    version = written.get("VersionId")
+    if version in (None, "null"):
+        return _without_versioning(begun, route)
+    started = clock()
+    try:
+        outcome = _watch(route, key, version, body, started + deadline_seconds, sleep, clock)
+    finally:
+        left_behind = _remove_both(route, key, version)
+    return _with(begun, version_id=version, seconds=round(clock() - started, 3), left_behind=left_behind, **outcome)
+
+
+def _with(canary: Canary, **changes: Any) -> Canary:
+    return Canary(**{**asdict(canary), **changes})
+
+
+def _without_versioning(begun: Canary, route: Route) -> Canary:
+    """The object has no version to speak of, but its name is unique: deleting it touches nothing else."""
+    route.source_client.delete_object(Bucket=route.source.bucket, Key=begun.key, ExpectedBucketOwner=route.account)
+    return _with(begun, status="failed", reason=f"bucket {route.source.bucket} has no versioning")
+
+
+def _watch(
+    route: Route,
+    key: str,
+    version: str,
+    body: bytes,
+    deadline: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> dict[str, str]:
+    pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            outcome = _look(route, key, version, body)
+        except (ClientError, BotoCoreError) as error:
+            return {"status": "failed", "reason": str(error)}
+        if outcome is not None:
+            return outcome
+        if clock() + pause > deadline:
+            return {"status": "late", "reason": "S3 still says PENDING; without an RTC rule it promises no time"}
+        sleep(pause)
+        pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def _look(route: Route, key: str, version: str, body: bytes) -> dict[str, str] | None:
+    """The outcome if there is one yet. S3 itself says whether it replicated; the replica's bytes prove it."""
+    head = route.source_client.head_object(
+        Bucket=route.source.bucket, Key=key, VersionId=version, ExpectedBucketOwner=route.account
+    )
+    status = head.get("ReplicationStatus")
+    if status == "FAILED":
+        return {
+            "status": "failed",
+            "reason": "S3 says FAILED: the replication role, a key or the destination refuses; S3 does not try again",
+        }
+    if status is None:
+        return {"status": "failed", "reason": "no enabled rule of the bucket matched the object"}
+    if status not in ("COMPLETED", "COMPLETE"):
+        return None
+    replica = route.destination_client.get_object(
+        Bucket=route.destination.bucket, Key=key, VersionId=version, ExpectedBucketOwner=route.account
+    )
+    if replica["Body"].read() != body:
+        return {"status": "differs", "reason": f"the replica in {route.destination.bucket} has other bytes"}
+    return {"status": "replicated"}
+
+
+def _remove_both(route: Route, key: str, version: str) -> tuple[str, ...]:
+    """Remove the version at both ends; what could not be removed, as `bucket/key (version): reason`."""
+    left_behind = []
+    for client, end in ((route.source_client, route.source), (route.destination_client, route.destination)):
+        try:
+            client.delete_object(Bucket=end.bucket, Key=key, VersionId=version, ExpectedBucketOwner=route.account)
+        except (ClientError, BotoCoreError) as error:
+            left_behind.append(f"{end.bucket}/{key} ({version}): {error}")
+    return tuple(left_behind)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright: Contributors to the crossregion.s3_dr project
+"""The rows of CloudTrail's kinds.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._core.model import Address, Document
+from .row import Client, Eventual, Row, never_removed
+
+# CloudTrail speaks of one setting by two names: the first when it is read, the second when it is written.
+_READ_TO_WRITE = {"LogFileValidationEnabled": "EnableLogFileValidation"}
+_SETTINGS = (
+    "S3BucketName",
+    "S3KeyPrefix",
+    "IncludeGlobalServiceEvents",
+    "IsMultiRegionTrail",
+    "LogFileValidationEnabled",
+)
+
+
+def _read_trail(client: Client, address: Address) -> Document:
+    trail = client.get_trail(Name=address.name)["Trail"]
+    tag_lists = client.list_tags(ResourceIdList=[trail["TrailARN"]])["ResourceTagList"]
+    document: dict[str, Any] = {setting: trail.get(setting) for setting in _SETTINGS}
+    document["S3KeyPrefix"] = trail.get("S3KeyPrefix", "")
+    document["Tags"] = {tag["Key"]: tag["Value"] for tags in tag_lists for tag in tags["TagsList"]}
+    return document
+
+
+def _write_trail(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    settings = {_READ_TO_WRITE.get(setting, setting): after[setting] for setting in _SETTINGS}
+    tags = [{"Key": key, "Value": value} for key, value in after["Tags"].items()]
+    if before is None:
+        if not settings["S3KeyPrefix"]:
+            del settings["S3KeyPrefix"]
+        client.create_trail(Name=address.name, TagsList=tags, **settings)
+        return
+    if {**before, "Tags": None} != {**after, "Tags": None}:
+        client.update_trail(Name=address.name, **settings)
+    if before["Tags"] != after["Tags"]:
+        client.add_tags(ResourceId=client.get_trail(Name=address.name)["Trail"]["TrailARN"], TagsList=tags)
+
+
+def _delete_trail(client: Client, address: Address, before: Document) -> None:
+    client.delete_trail(Name=address.name)
+
+
+def _read_logging(client: Client, address: Address) -> Document | None:
+    return {"IsLogging": True} if client.get_trail_status(Name=address.name)["IsLogging"] else None
+
+
+def _start_logging(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.start_logging(Name=address.name)
+
+
+def _stop_logging(client: Client, address: Address, before: Document) -> None:
+    client.stop_logging(Name=address.name)
+
+
+def _read_selectors(client: Client, address: Address) -> Document:
+    answer = client.get_event_selectors(TrailName=address.name)
+    return {key: answer[key] for key in ("EventSelectors", "AdvancedEventSelectors") if answer.get(key)}
+
+
+def _write_selectors(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.put_event_selectors(TrailName=address.name, AdvancedEventSelectors=after["AdvancedEventSelectors"])
+
+
+_NO_TRAIL = frozenset({"TrailNotFoundException"})
+
+ROWS = {
+    "trail": Row(
+        "cloudtrail",
+        _read_trail,
+        _write_trail,
+        _delete_trail,
+        {
+            "read": "cloudtrail:GetTrail, cloudtrail:ListTags",
+            "write": "cloudtrail:CreateTrail, cloudtrail:UpdateTrail, cloudtrail:AddTags",
+            "remove": "cloudtrail:DeleteTrail",
+        },
+        missing=_NO_TRAIL,
+        # The policy of the log bucket was written a moment ago.
+        eventual=(Eventual("InsufficientS3BucketPolicyException"), Eventual("S3BucketDoesNotExistException")),
+    ),
+    "trail_logging": Row(
+        "cloudtrail",
+        _read_logging,
+        _start_logging,
+        _stop_logging,
+        {
+            "read": "cloudtrail:GetTrailStatus",
+            "write": "cloudtrail:StartLogging",
+            "remove": "cloudtrail:StopLogging",
+        },
+        missing=_NO_TRAIL,
+        eventual=(Eventual("TrailNotFoundException"),),
+    ),
+    "trail_event_selectors": Row(
+        "cloudtrail",
+        _read_selectors,
+        _write_selectors,
+        never_removed,
+        {"read": "cloudtrail:GetEventSelectors", "write": "cloudtrail:PutEventSelectors", "remove": ""},
+        missing=_NO_TRAIL,
+        eventual=(Eventual("TrailNotFoundException"),),
+    ),
+}

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright: Contributors to the crossregion.s3_dr project
+"""The only door to AWS's configuration: observe addresses, carry out steps. Nothing else changes anything.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+
+try:
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:  # AnsibleAWSModule reports it with the way to install it
+    BotoCoreError = ClientError = Exception
+
+from .._core.model import Address, Document, Step
+from .._core.plan import waves
+from . import alarm_rows, cloudtrail_rows, iam_rows, s3_rows
+from .contents import NotDeleted
+from .row import Client, Row
+
+ROWS: dict[str, Row] = {**s3_rows.ROWS, **iam_rows.ROWS, **cloudtrail_rows.ROWS, **alarm_rows.ROWS}
+
+ClientFor = Callable[[str, str, str], Client]
+"""(service, Region, account) -> a boto3 client with the credentials of that account's end."""
+
+_THREADS = 16
+_EVENTUAL_SECONDS = 120.0
+"""AWS's own tools give versioning, new buckets and new policies about two minutes to be seen everywhere."""
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class AwsFailure(Exception):
+    """One call failed for good. The message names the thing, the cause and the next step."""
+
+
+class Gateway:
+    """Reads and changes the documents of AWS through the clients it is given."""
+
+    def __init__(
+        self,
+        client_for: ClientFor,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client_for = client_for
+        self._sleep = sleep
+        self._clock = clock
+        self.done: list[Step] = []
+        """The steps carried out so far, so that a failure can say what is done and what is not."""
+
+    def observe(self, addresses: Iterable[Address]) -> dict[Address, Document | None]:
+        """Read all documents at the same time, over all Regions. None stands for a document that does not exist.
+
+        Raises:
+            AwsFailure: one of the reads was refused or could not be made.
+        """
+        wanted = list(addresses)
+        self._make_clients(wanted)
+        with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+            return dict(zip(wanted, pool.map(self._read, wanted), strict=True))
+
+    def carry_out(self, steps: Iterable[Step]) -> None:
+        """Carry the steps out in their order; those that do not depend on each other at the same time.
+
+        Raises:
+            AwsFailure: a step failed; the steps of later waves were not begun.
+        """
+        steps = list(steps)
+        self._make_clients([step.address for step in steps])
+        with ThreadPoolExecutor(max_workers=_THREADS) as pool:
+            for wave in waves(steps):
+                running = [pool.submit(self._carry_out_chain, chain) for chain in wave]
+                wait(running)  # so that `done` is complete before a failure of one of them is raised
+                for chain in running:
+                    chain.result()
+
+    def _make_clients(self, addresses: list[Address]) -> None:
+        """Make the clients one after the other, since boto3's sessions are not safe to share between threads."""
+        for address in addresses:
+            self._client(address)
+
+    def _client(self, address: Address) -> Client:
+        return self._client_for(ROWS[address.kind].service, address.region, address.account)
+
+    def _read(self, address: Address) -> Document | None:
+        row = ROWS[address.kind]
+        try:
+            return row.read(self._client(address), address)
+        except ClientError as error:
+            if _code(error) in row.missing:
+                return None
+            raise AwsFailure(_explain(address, "read", row, error)) from error
+        except BotoCoreError as error:
+            raise AwsFailure(_explain_connection(address, error)) from error
+
+    def _carry_out_chain(self, chain: list[Step]) -> None:
+        for step in chain:
+            self._carry_out_step(step)
+            self.done.append(step)
+
+    def _carry_out_step(self, step: Step) -> None:
+        row = ROWS[step.address.kind]
+        verb = "remove" if step.after is None else "write"
+        try:
+            self._until_settled(step, row)
+        except ClientError as error:
+            if verb == "remove" and _code(error) in row.missing:
+                return
+            raise AwsFailure(_explain(step.address, verb, row, error)) from error
+        except NotDeleted as error:
+            raise AwsFailure(
+                f"{step.address}: {error}. Versions under Object Lock are never forced: wait for their retention to "
+                "end, or keep the bucket."
+            ) from error
+        except BotoCoreError as error:
+            raise AwsFailure(_explain_connection(step.address, error)) from error
+
+    def _until_settled(self, step: Step, row: Row) -> None:
+        """Carry the step out; begin again while AWS gives an answer that is documented as passing."""
+        deadline = self._clock() + _EVENTUAL_SECONDS
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return self._call(step, row)
+            except ClientError as error:
+                if not _is_eventual(row, error) or self._clock() + pause > deadline:
+                    raise
+            self._sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _call(self, step: Step, row: Row) -> None:
+        client = self._client(step.address)
+        if step.after is not None:
+            row.write(client, step.address, step.before, step.after)
+        elif step.before is not None:
+            row.remove(client, step.address, step.before)
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response["Error"].get("Code", ""))
+
+
+def _message(error: ClientError) -> str:
+    return str(error.response["Error"].get("Message", ""))
+
+
+def _is_eventual(row: Row, error: ClientError) -> bool:
+    return any(eventual.matches(_code(error), _message(error)) for eventual in row.eventual)
+
+
+def _explain(address: Address, verb: str, row: Row, error: ClientError) -> str:
+    return f"{address}: AWS refused {error.operation_name} ({_code(error)}: {_message(error)}). " + _next_step(
+        address, verb, row, error
+    )
+
+
+def _next_step(address: Address, verb: str, row: Row, error: ClientError) -> str:
+    code = _code(error)
+    permission = row.permissions[verb]
+    if code in ("403", "AccessDenied", "AccessDeniedException", "Forbidden", "AuthorizationError"):
+        return _next_step_when_denied(address, permission)
+    if code in ("BucketAlreadyExists",):
+        return f"The bucket name '{address.name}' belongs to another account. Choose another name."
+    if code in ("301", "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"):
+        return f"The bucket '{address.name}' is not in {address.region}. Correct the `region` of this end."
+    if code in ("InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidClientTokenId"):
+        return "Renew the AWS credentials that this task uses, then run again."
+    if code == "DeleteConflict":
+        return "Somebody attached more policies to this role. Detach them, then run again."
+    return f"Correct what the message names, then run again; what is already done stays done. Needs {permission}."
+
+
+def _next_step_when_denied(address: Address, permission: str) -> str:
+    if address.kind.startswith("bucket"):
+        return (
+            f"Either the bucket '{address.name}' belongs to another account than {address.account}: then choose "
+            f"another name. Or these credentials lack {permission} on it: then allow that."
+        )
+    return f"Allow {permission} to the credentials that this task uses in account {address.account}."
+
+
+def _explain_connection(address: Address, error: Exception) -> str:
+    return f"{address}: {explain_connection(error)}"
+
+
+def explain_connection(error: Exception) -> str:
+    """A BotoCoreError as cause and next step: no credentials, or an endpoint that cannot be reached."""
+    kind = type(error).__name__
+    if kind in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"):
+        return (
+            f"there are no usable AWS credentials ({error}). Set AWS_PROFILE or AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or the options `profile` or `access_key` and `secret_key`, then run again."
+        )
+    if kind in ("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError", "ConnectionClosedError"):
+        return (
+            f"AWS cannot be reached ({error}). Check the network, the Region's name and AWS_ENDPOINT_URL, "
+            "then run again."
+        )
+    return f"the AWS SDK gave up ({kind}: {error}). Correct what it names, then run again."

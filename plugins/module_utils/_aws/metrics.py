@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright: Contributors to the crossregion.s3_dr project
+"""Which replication metrics CloudWatch holds, asked in the Region where AWS publishes each.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .._core.alarms import REPLICATION_METRICS, metric_dimensions, metric_region
+from .._core.model import Link, Rule
+from .row import Client
+
+
+def published_metrics(rule: Rule, link: Link, cloudwatch_in: Callable[[str], Client]) -> list[dict[str, Any]]:
+    """One mapping a metric: `metric`, `region`, `rule`, `source`, `destination` and whether it is `published`."""
+    return [
+        {
+            "metric": metric,
+            "region": metric_region(metric, link),
+            "rule": rule.id,
+            "source": link.source.bucket,
+            "destination": link.destination.bucket,
+            "published": _is_published(metric, rule, link, cloudwatch_in(metric_region(metric, link))),
+        }
+        for metric in REPLICATION_METRICS
+    ]
+
+
+def _is_published(metric: str, rule: Rule, link: Link, cloudwatch: Client) -> bool:
+    answer = cloudwatch.list_metrics(
+        Namespace="AWS/S3", MetricName=metric, Dimensions=metric_dimensions(rule, link)
+    )
+    return bool(answer["Metrics"])

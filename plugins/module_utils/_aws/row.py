@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright: Contributors to the crossregion.s3_dr project
+"""What a kind of document needs of AWS: how to read it, write it and remove it, and how its errors are meant.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from .._core.model import Address, Document
+
+Client = Any
+"""A boto3 client. boto3 makes its classes at run time, so there is no better type without stubs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Eventual:
+    """An answer that AWS documents as passing: what was changed a moment ago is not seen everywhere yet."""
+
+    code: str
+    text: str = ""
+
+    def matches(self, code: str, message: str) -> bool:
+        """Whether this is the answer."""
+        return code == self.code and self.text in message
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One kind's calls. `write` gets the document before and after; `missing` are the codes for "nothing there"."""
+
+    service: str
+    read: Callable[[Client, Address], Document | None]
+    write: Callable[[Client, Address, Document | None, Document], None]
+    remove: Callable[[Client, Address, Document], None]
+    permissions: dict[str, str]
+    missing: frozenset[str] = frozenset()
+    eventual: tuple[Eventual, ...] = ()
+
+
+def never_written(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    """For a kind of which no plan ever makes a writing step."""
+    raise NotImplementedError(f"{address} is never written")
+
+
+def never_removed(client: Client, address: Address, before: Document) -> None:
+    """For a kind of which no plan ever makes a removing step."""
+    raise NotImplementedError(f"{address} is never removed")

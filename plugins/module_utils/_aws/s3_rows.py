@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright: Contributors to the crossregion.s3_dr project
+"""The rows of S3's kinds. Every call names the expected owner, so that a bucket of the same name elsewhere is refused.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .._core.model import Address, Document
+from .contents import count_contents, delete_contents
+from .row import Client, Eventual, Row, never_removed, never_written
+
+NO_BUCKET = frozenset({"NoSuchBucket", "404"})
+
+
+def bucket_args(address: Address) -> dict[str, str]:
+    """The two arguments that every S3 call on a bucket takes here."""
+    return {"Bucket": address.name, "ExpectedBucketOwner": address.account}
+
+
+def _read_bucket(client: Client, address: Address) -> Document:
+    """HeadBucket and never CreateBucket, which in us-east-1 resets the ACLs of a bucket that exists."""
+    answer = client.head_bucket(**bucket_args(address))
+    return {"Region": answer["ResponseMetadata"]["HTTPHeaders"]["x-amz-bucket-region"]}
+
+
+def _create_bucket(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    """us-east-1 takes no LocationConstraint, every other Region demands its own."""
+    location: dict[str, Any] = {}
+    if address.region != "us-east-1":
+        location = {"CreateBucketConfiguration": {"LocationConstraint": address.region}}
+    client.create_bucket(Bucket=address.name, **location)
+    client.get_waiter("bucket_exists").wait(**bucket_args(address), WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+
+
+def _delete_bucket(client: Client, address: Address, before: Document) -> None:
+    client.delete_bucket(**bucket_args(address))
+
+
+def _read_contents(client: Client, address: Address) -> Document | None:
+    counts = count_contents(client, address.name, address.account)
+    return counts if any(counts.values()) else None
+
+
+def _delete_contents(client: Client, address: Address, before: Document) -> None:
+    delete_contents(client, address.name, address.account)
+
+
+def _read_versioning(client: Client, address: Address) -> Document | None:
+    answer = client.get_bucket_versioning(**bucket_args(address))
+    return {"Status": answer["Status"]} if "Status" in answer else None
+
+
+def _write_versioning(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.put_bucket_versioning(**bucket_args(address), VersioningConfiguration={"Status": after["Status"]})
+
+
+def _read_public_access_block(client: Client, address: Address) -> Document:
+    answer = client.get_public_access_block(**bucket_args(address))
+    return dict(answer["PublicAccessBlockConfiguration"])
+
+
+def _write_public_access_block(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.put_public_access_block(**bucket_args(address), PublicAccessBlockConfiguration=after)
+
+
+def _read_policy(client: Client, address: Address) -> Document:
+    policy: Document = json.loads(client.get_bucket_policy(**bucket_args(address))["Policy"])
+    return policy
+
+
+def _write_policy(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.put_bucket_policy(**bucket_args(address), Policy=json.dumps(after))
+
+
+def _delete_policy(client: Client, address: Address, before: Document) -> None:
+    client.delete_bucket_policy(**bucket_args(address))
+
+
+def _read_replication(client: Client, address: Address) -> Document:
+    configuration: Document = client.get_bucket_replication(**bucket_args(address))["ReplicationConfiguration"]
+    return configuration
+
+
+def _write_replication(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.put_bucket_replication(**bucket_args(address), ReplicationConfiguration=after)
+
+
+def _delete_replication(client: Client, address: Address, before: Document) -> None:
+    client.delete_bucket_replication(**bucket_args(address))
+
+
+# A change of a bucket that collides with another one, or that a bucket made a moment ago does not know yet.
+_SETTLING = (Eventual("OperationAborted"), Eventual("NoSuchBucket"))
+
+ROWS = {
+    "bucket": Row(
+        "s3",
+        _read_bucket,
+        _create_bucket,
+        _delete_bucket,
+        {"read": "s3:ListBucket", "write": "s3:CreateBucket", "remove": "s3:DeleteBucket"},
+        missing=NO_BUCKET,
+        eventual=(Eventual("OperationAborted"), Eventual("BucketNotEmpty")),
+    ),
+    "bucket_contents": Row(
+        "s3",
+        _read_contents,
+        never_written,
+        _delete_contents,
+        {"read": "s3:ListBucketVersions", "write": "", "remove": "s3:DeleteObjectVersion"},
+        missing=NO_BUCKET,
+    ),
+    "bucket_versioning": Row(
+        "s3",
+        _read_versioning,
+        _write_versioning,
+        never_removed,
+        {"read": "s3:GetBucketVersioning", "write": "s3:PutBucketVersioning", "remove": ""},
+        missing=NO_BUCKET,
+        eventual=_SETTLING,
+    ),
+    "bucket_public_access_block": Row(
+        "s3",
+        _read_public_access_block,
+        _write_public_access_block,
+        never_removed,
+        {"read": "s3:GetBucketPublicAccessBlock", "write": "s3:PutBucketPublicAccessBlock", "remove": ""},
+        missing=NO_BUCKET | {"NoSuchPublicAccessBlockConfiguration"},
+        eventual=_SETTLING,
+    ),
+    "bucket_policy": Row(
+        "s3",
+        _read_policy,
+        _write_policy,
+        _delete_policy,
+        {"read": "s3:GetBucketPolicy", "write": "s3:PutBucketPolicy", "remove": "s3:DeleteBucketPolicy"},
+        missing=NO_BUCKET | {"NoSuchBucketPolicy"},
+        eventual=_SETTLING,
+    ),
+    "bucket_replication": Row(
+        "s3",
+        _read_replication,
+        _write_replication,
+        _delete_replication,
+        {
+            "read": "s3:GetReplicationConfiguration",
+            "write": "s3:PutReplicationConfiguration (and iam:PassRole on the replication role)",
+            "remove": "s3:PutReplicationConfiguration",
+        },
+        missing=NO_BUCKET | {"ReplicationConfigurationNotFoundError"},
+        eventual=(
+            *_SETTLING,
+            Eventual("InvalidRequest", "Versioning must be 'Enabled' on the bucket"),
+            Eventual("InvalidRequest", "Destination bucket must have versioning enabled"),
+            Eventual("InvalidRequest", "Destination bucket must exist"),
+        ),
+    ),
+}
