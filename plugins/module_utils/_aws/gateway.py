@@ -8,8 +8,9 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -139,6 +140,20 @@ class Gateway:
             row.write(client, step.address, step.before, step.after)
         elif step.before is not None:
             row.remove(client, step.address, step.before)
+
+
+@contextmanager
+def asking(what: str, permission: str) -> Iterator[None]:
+    """Around a reading call outside the table of kinds: its errors become an AwsFailure that names `what`."""
+    try:
+        yield
+    except ClientError as error:
+        raise AwsFailure(
+            f"{what}: AWS refused {error.operation_name} ({_code(error)}: {_message(error)}). "
+            f"Allow {permission} to the credentials that this task uses, then run again."
+        ) from error
+    except BotoCoreError as error:
+        raise AwsFailure(f"{what}: {explain_connection(error)}") from error
 
 
 def _code(error: ClientError) -> str:

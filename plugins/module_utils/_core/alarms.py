@@ -177,6 +177,24 @@ def alarms_removal_wish(pair: Pair, settings: AlarmSettings, account: Account) -
     return wish
 
 
+def alarm_names(wish: Iterable[Address]) -> dict[str, list[str]]:
+    """The names of the alarms of each Region, sorted."""
+    names: dict[str, list[str]] = {}
+    for address in sorted(wish):
+        names.setdefault(address.region, []).append(address.name)
+    return names
+
+
+def unwatched_rules(pair: Pair) -> list[str]:
+    """One sentence for each rule that no alarm watches."""
+    return [
+        f"No alarm watches the rule '{rule.id}' of pair '{pair.name}': "
+        + ("it is disabled." if not rule.enabled else "its `observation` is none, so AWS publishes no metrics for it.")
+        for rule in pair.rules
+        if not rule.enabled or rule.observation is Observation.NONE
+    ]
+
+
 def metric_region(metric: str, link: Link) -> str:
     """Where AWS publishes a replication metric: failures at the source, everything else at the destination."""
     return link.source.region if metric == "OperationsFailedReplication" else link.destination.region

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright: Contributors to the crossregion.s3_dr project
+"""What a verify has seen, judged: one sentence a problem, each with the next step.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from .model import Pair, Step
+
+
+def drift_problem(pair: Pair, drift: Sequence[Step]) -> list[str]:
+    """The configuration differs from the declared pair: where."""
+    if not drift:
+        return []
+    places = ", ".join(f"{step.address} ({step.action})" for step in drift)
+    return [
+        f"AWS differs from the declared pair '{pair.name}' in {len(drift)} documents: {places}. "
+        "Run setup.yml with --check --diff to see how, and without them to put it right."
+    ]
+
+
+def canary_problems(canaries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Each canary that did not arrive, or that could not be removed."""
+    problems = []
+    for canary in canaries:
+        if canary["status"] != "replicated":
+            problems.append(_not_arrived(canary))
+        if canary["left_behind"]:
+            problems.append(f"A canary could not be removed: {'; '.join(canary['left_behind'])}. Delete it by hand.")
+    return problems
+
+
+def _not_arrived(canary: Mapping[str, Any]) -> str:
+    way = f"from {canary['source']} to {canary['destination']} by rule '{canary['rule']}'"
+    said = f"The canary {way} is {canary['status']}: {canary['reason']}."
+    if canary["status"] == "late":
+        return f"{said} Run again with a longer `deadline_seconds`, or look at the replication latency."
+    if canary["status"] == "failed":
+        return f"{said} A role made moments ago may need a minute: run again, then look at its policy and keys."
+    return f"{said} Correct that, then run again."
+
+
+def metric_notes(metrics: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Which metrics are not there yet; the failure metric is left out, since it is absent while nothing fails."""
+    absent = sorted(
+        {
+            f"{metric['metric']} in {metric['region']}"
+            for metric in metrics
+            if not metric["published"] and metric["metric"] != "OperationsFailedReplication"
+        }
+    )
+    if not absent:
+        return []
+    return [f"CloudWatch holds no {', '.join(absent)} yet. AWS publishes the first values after about 15 minutes."]
+
+
+def summary(pair: Pair, drift: Sequence[Step], canaries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What was seen, a line each, for a person who reads the run."""
+    same = "AWS holds exactly what the pair declares." if not drift else f"AWS differs in {len(drift)} documents."
+    return [f"{pair.name}: {same}", *(_flight(canary) for canary in canaries)]
+
+
+def _flight(canary: Mapping[str, Any]) -> str:
+    way = f"{canary['source']} -> {canary['destination']}"
+    if canary["status"] == "replicated":
+        return f"{way}: a canary object arrived intact in {canary['seconds']} s (rule {canary['rule']})."
+    return f"{way}: a canary object is {canary['status']} (rule {canary['rule']}): {canary['reason']}."

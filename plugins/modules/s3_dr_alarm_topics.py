@@ -1,0 +1,246 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: s3_dr_alarm_topics
+short_description: One SNS topic for alarms in each Region
+version_added: 0.1.0
+description:
+  - Makes an SNS topic of one name in each Region, lets the CloudWatch alarms of the same account and Region publish to
+    it, and subscribes those who should be told.
+  - An alarm can only notify a topic of its own Region, and the metrics of one pair are published in two Regions.
+  - A topic of that name that exists already is used as it is. Statements of its policy that are not ours are kept, and
+    it is never deleted.
+author:
+  - Contributors to the crossregion.s3_dr project (@crossregion)
+options:
+  name:
+    description: The name of the topic, the same in each Region.
+    type: str
+    default: s3-dr-alarms
+  regions:
+    description: The Regions.
+    type: list
+    elements: str
+    required: true
+  subscriptions:
+    description:
+      - Who is told. Subscriptions that are not listed are kept.
+      - AWS sends no alarm to an email address or URL that has not confirmed its subscription.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      protocol:
+        description: How.
+        type: str
+        choices: [email, email-json, http, https, lambda, sms, sqs]
+        required: true
+      endpoint:
+        description: The address, URL, number or ARN.
+        type: str
+        required: true
+      region:
+        description: The Region whose topic is meant. Without it, every Region's.
+        type: str
+  state:
+    description:
+      - V(present) makes the topics.
+      - V(absent) deletes the topics that this module made and that alarms of no other pair notify.
+    type: str
+    choices: [present, absent]
+    default: present
+  leaving_pairs:
+    description:
+      - With O(state=absent), the names of the pairs whose alarms are removed in the same run, and which therefore do
+        not keep a topic in use.
+    type: list
+    elements: str
+    default: []
+notes:
+  - The common option O(region) is not used, since O(regions) says where the topics are.
+seealso:
+  - module: crossregion.s3_dr.s3_replication_alarms
+extends_documentation_fragment:
+  - crossregion.s3_dr.attributes
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Tell the operators by email in both Regions
+  crossregion.s3_dr.s3_dr_alarm_topics:
+    regions: [us-east-1, us-west-2]
+    subscriptions:
+      - protocol: email
+        endpoint: operators@example.com
+
+- name: Delete the topics when no other pair's alarms notify them
+  crossregion.s3_dr.s3_dr_alarm_topics:
+    regions: [us-east-1, us-west-2]
+    leaving_pairs: [orders]
+    state: absent
+"""
+
+RETURN = r"""
+topic_arns:
+  description: The ARN of the topic of each Region.
+  returned: success
+  type: dict
+  sample:
+    us-east-1: arn:aws:sns:us-east-1:111122223333:s3-dr-alarms
+    us-west-2: arn:aws:sns:us-west-2:111122223333:s3-dr-alarms
+steps:
+  description: What was changed, in order. In check mode, what would be changed.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    action:
+      description: One of V(create), V(update) and V(delete).
+      type: str
+      returned: always
+      sample: create
+    kind:
+      description: The kind of document, for example V(bucket_replication).
+      type: str
+      returned: always
+      sample: bucket_replication
+    name:
+      description: The name of the thing in AWS.
+      type: str
+      returned: always
+      sample: example-orders
+    region:
+      description: Its Region, or V(global).
+      type: str
+      returned: always
+      sample: us-east-1
+    account:
+      description: The 12-digit ID of its account.
+      type: str
+      returned: always
+      sample: '111122223333'
+    before:
+      description: The document before the step. None if it did not exist.
+      type: dict
+      returned: always
+    after:
+      description: The document after the step. None if it is deleted.
+      type: dict
+      returned: always
+api_calls:
+  description: How many calls to AWS the task made.
+  returned: success
+  type: dict
+  contains:
+    total:
+      description: All calls.
+      type: int
+      returned: always
+      sample: 12
+    reads:
+      description: Calls that only read.
+      type: int
+      returned: always
+      sample: 12
+    writes:
+      description: Calls that may change something.
+      type: int
+      returned: always
+      sample: 0
+    by_operation:
+      description: The number of calls of each operation.
+      type: dict
+      returned: always
+      sample: {HeadBucket: 2, GetBucketVersioning: 2}
+"""
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_rows import alarms_notifying
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway, asking
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
+    PROTOCOLS,
+    Subscription,
+    Topics,
+    topic_arn,
+    topics_removal_wish,
+    topics_wish,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, InvalidInput
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
+
+
+def topics_from(params: dict) -> Topics:
+    """The topics that the task declares."""
+    if not params["regions"]:
+        raise InvalidInput(f"topic '{params['name']}': `regions` is empty. Name the Regions of the alarms.")
+    return Topics(
+        name=params["name"],
+        regions=tuple(sorted(set(params["regions"]))),
+        subscriptions=tuple(
+            Subscription(one["protocol"], one["endpoint"], one["region"]) for one in params["subscriptions"]
+        ),
+    )
+
+
+def set_up(module: AnsibleAWSModule, gateway: Gateway, clients: Clients, topics: Topics, account: Account) -> dict:
+    """Make the topics."""
+    wish = topics_wish(topics, account)
+    return reconcile(module, gateway, wish, lambda observed: (wish, {}))
+
+
+def take_down(module: AnsibleAWSModule, gateway: Gateway, clients: Clients, topics: Topics, account: Account) -> dict:
+    """Delete the topics that nobody needs any more."""
+    alarms_using = {}
+    for region in topics.regions:
+        with asking(f"the alarms of {region}", "cloudwatch:DescribeAlarms"):
+            alarms_using[region] = alarms_notifying(
+                clients("cloudwatch", region, account.id), topic_arn(topics.name, region, account)
+            )
+    unwanted = topics_removal_wish(topics, account, module.params["leaving_pairs"], alarms_using)
+    return reconcile(module, gateway, unwanted, lambda observed: ({}, unwanted))
+
+
+def main() -> None:
+    """From parameters to topics, from the topics to a plan, from the plan to the exit."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            "name": {"type": "str", "default": "s3-dr-alarms"},
+            "regions": {"type": "list", "elements": "str", "required": True},
+            "subscriptions": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "protocol": {"type": "str", "required": True, "choices": list(PROTOCOLS)},
+                    "endpoint": {"type": "str", "required": True},
+                    "region": {"type": "str"},
+                },
+            },
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "leaving_pairs": {"type": "list", "elements": "str", "default": []},
+        },
+        supports_check_mode=True,
+    )
+    clients = Clients(module, home_region=next(iter(module.params["regions"]), ""))
+    gateway = Gateway(clients)
+
+    def body() -> dict:
+        topics = topics_from(module.params)
+        change = set_up if module.params["state"] == "present" else take_down
+        account = clients.caller()
+        result = change(module, gateway, clients, topics, account)
+        arns = {region: topic_arn(topics.name, region, account) for region in topics.regions}
+        return {**result, "topic_arns": arns, "api_calls": clients.api_calls()}
+
+    run(module, gateway, body)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,356 @@
+#!/usr/bin/python
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+
+DOCUMENTATION = r"""
+module: s3_dr_verify
+short_description: Prove that a pair replicates
+version_added: 0.1.0
+description:
+  - Compares the configuration of both ends with the declared pair, by the plan that M(crossregion.s3_dr.s3_replication_pair)
+    would carry out. Nothing of it is carried out.
+  - Sends one canary object through each enabled rule of each direction, waits until S3 says that it is replicated and
+    its bytes are read at the other end, or until the deadline. Then removes its versions at both ends.
+  - Says which replication metrics CloudWatch holds, in the Region where AWS publishes each.
+  - Fails when the configuration differs or a canary did not arrive, after everything has been looked at.
+author:
+  - Contributors to the crossregion.s3_dr project (@crossregion)
+attributes:
+  check_mode:
+    support: partial
+    description: Can run in check mode and return changed status prediction without modifying target.
+    details:
+      - The configuration and the metrics are looked at. No canary is written, and the result says so.
+  diff_mode:
+    support: full
+    description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
+    details:
+      - The diff shows in which documents AWS differs from the declared pair.
+  idempotent:
+    support: full
+    description:
+      - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
+      - This assumes that the system controlled or queried by the module has not changed in a relevant way.
+    details:
+      - Never indicates a change, since it removes what it writes.
+options:
+  canary:
+    description:
+      - Whether canary objects are written. Their keys begin with the rule's prefix and C(.s3-dr-canary/). No other
+        keys are touched.
+    type: bool
+    default: true
+  deadline_seconds:
+    description:
+      - How long to wait for each canary.
+      - AWS promises no time without replication time control. Most objects arrive within 15 minutes.
+    type: int
+    default: 900
+notes:
+  - The common option O(region) is not used, since each end names its own Region.
+seealso:
+  - module: crossregion.s3_dr.s3_replication_pair
+extends_documentation_fragment:
+  - crossregion.s3_dr.pair
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - amazon.aws.boto3
+"""
+
+EXAMPLES = r"""
+- name: Prove that the orders replicate, within a minute
+  crossregion.s3_dr.s3_dr_verify:
+    name: orders
+    primary:
+      bucket: example-orders
+      region: us-east-1
+    dr:
+      bucket: example-orders-dr
+      region: us-west-2
+    deadline_seconds: 60
+
+- name: Look at the configuration only
+  crossregion.s3_dr.s3_dr_verify:
+    name: orders
+    primary:
+      bucket: example-orders
+      region: us-east-1
+    dr:
+      bucket: example-orders-dr
+      region: us-west-2
+    canary: false
+"""
+
+RETURN = r"""
+problems:
+  description: What is wrong, one sentence each with the next step. Empty when the pair replicates.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+summary:
+  description: What was seen, a line each.
+  returned: always
+  type: list
+  elements: str
+  sample:
+    - 'orders: AWS holds exactly what the pair declares.'
+    - 'example-orders -> example-orders-dr: a canary object arrived intact in 3.2 s (rule s3-dr-orders).'
+drift:
+  description: The steps that M(crossregion.s3_dr.s3_replication_pair) would carry out. Empty when nothing differs.
+  returned: always
+  type: list
+  elements: dict
+  sample: []
+canaries:
+  description: What became of each canary.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    rule:
+      description: The rule that it was sent through.
+      type: str
+      returned: always
+      sample: s3-dr-orders
+    source:
+      description: The bucket that it was written to.
+      type: str
+      returned: always
+      sample: example-orders
+    destination:
+      description: The bucket that it should arrive in.
+      type: str
+      returned: always
+      sample: example-orders-dr
+    key:
+      description: Its key.
+      type: str
+      returned: always
+      sample: .s3-dr-canary/6f1c0b9be5d04c6c8ee1c5d5bb9b4a37
+    version_id:
+      description: Its version ID, the same at both ends.
+      type: str
+      returned: always
+      sample: 3HL4kqtJlcpXroDTDmJ
+    status:
+      description:
+        - V(replicated) means that its bytes were read at the other end.
+        - V(late) means that the deadline passed, V(failed) that S3 gave up, V(differs) that the bytes are others,
+          V(not_written) that it could not be written.
+      type: str
+      returned: always
+      sample: replicated
+    seconds:
+      description: The time from writing it to the outcome, its removal included.
+      type: float
+      returned: always
+      sample: 3.2
+    reason:
+      description: Why it did not arrive.
+      type: str
+      returned: always
+      sample: null
+    left_behind:
+      description: What could not be removed, with the reason.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+metrics:
+  description: The replication metrics of each rule and direction.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    metric:
+      description: The metric's name.
+      type: str
+      returned: always
+      sample: ReplicationLatency
+    region:
+      description: The Region where AWS publishes it.
+      type: str
+      returned: always
+      sample: us-west-2
+    rule:
+      description: The rule.
+      type: str
+      returned: always
+      sample: s3-dr-orders
+    source:
+      description: The source bucket.
+      type: str
+      returned: always
+      sample: example-orders
+    destination:
+      description: The destination bucket.
+      type: str
+      returned: always
+      sample: example-orders-dr
+    published:
+      description: Whether CloudWatch holds it. AWS takes about 15 minutes to publish the first values.
+      type: bool
+      returned: always
+      sample: true
+notes:
+  description: What a person should know, one sentence each.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+api_calls:
+  description: How many calls to AWS the task made.
+  returned: always
+  type: dict
+  contains:
+    total:
+      description: All calls.
+      type: int
+      returned: always
+      sample: 24
+    reads:
+      description: Calls that only read.
+      type: int
+      returned: always
+      sample: 21
+    writes:
+      description: Calls that may change something.
+      type: int
+      returned: always
+      sample: 3
+    by_operation:
+      description: The number of calls of each operation.
+      type: dict
+      returned: always
+      sample: {HeadBucket: 2, PutObject: 1}
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.canary import Canary, Route, fly
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway, asking
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.metrics import published_metrics
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
+    Account,
+    InvalidInput,
+    Link,
+    Pair,
+    Rule,
+    Step,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import plan
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_diffs, as_results
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
+    check_buckets,
+    pair_wish,
+    unwanted_direction,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict import (
+    canary_problems,
+    drift_problem,
+    metric_notes,
+    summary,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
+    pair_argument_spec,
+    pair_from,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
+
+
+def observed_rules(pair: Pair) -> list[tuple[Rule, Link]]:
+    """Each enabled rule in each direction."""
+    return [(rule, link) for link in pair.links() for rule in link.rules if rule.enabled]
+
+
+def drift_of(gateway: Gateway, pair: Pair, account: Account) -> tuple[Step, ...]:
+    """The plan that would bring AWS back to the declared pair."""
+    wish, unwanted = pair_wish(pair, account), unwanted_direction(pair, account)
+    observed = gateway.observe([*wish, *unwanted])
+    check_buckets(pair.ends(), account, observed, create=True)
+    return plan(wish, observed, unwanted)
+
+
+def fly_canaries(clients: Clients, pair: Pair, account: Account, deadline_seconds: int) -> list[Canary]:
+    """One canary through each enabled rule of each direction, all at the same time."""
+    routes = [
+        Route(
+            rule,
+            link.source,
+            link.destination,
+            clients("s3", link.source.region, account.id),
+            clients("s3", link.destination.region, account.id),
+            account.id,
+        )
+        for rule, link in observed_rules(pair)
+    ]
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return list(pool.map(lambda route: fly(route, deadline_seconds), routes))
+
+
+def metrics_of(clients: Clients, pair: Pair, account: Account) -> list[dict]:
+    """The replication metrics of each enabled rule in each direction."""
+    with asking(f"the replication metrics of pair '{pair.name}'", "cloudwatch:ListMetrics"):
+        return [
+            metric
+            for rule, link in observed_rules(pair)
+            for metric in published_metrics(rule, link, lambda region: clients("cloudwatch", region, account.id))
+        ]
+
+
+def verify(module: AnsibleAWSModule, gateway: Gateway, clients: Clients) -> dict:
+    """Look at everything, then judge."""
+    if module.params["deadline_seconds"] < 1:
+        raise InvalidInput("deadline_seconds must be at least 1. Without waiting, set `canary: false`.")
+    pair = pair_from(module.params)
+    account = clients.caller()
+    drift = drift_of(gateway, pair, account)
+    notes, canaries = [], []
+    if module.check_mode or not module.params["canary"]:
+        notes.append("No canary object was written, so nothing proves that objects arrive.")
+    else:
+        canaries = fly_canaries(clients, pair, account, module.params["deadline_seconds"])
+    metrics = metrics_of(clients, pair, account)
+    flights = [canary.as_result() for canary in canaries]
+    return {
+        "changed": False,
+        "problems": [*drift_problem(pair, drift), *canary_problems(flights)],
+        "summary": summary(pair, drift, flights),
+        "drift": as_results(drift),
+        "diff": as_diffs(drift),
+        "canaries": flights,
+        "metrics": metrics,
+        "notes": [*notes, *metric_notes(metrics)],
+        "api_calls": clients.api_calls(),
+    }
+
+
+def main() -> None:
+    """From parameters to a pair, from what is seen of it to the verdict."""
+    module = AnsibleAWSModule(
+        argument_spec={
+            **pair_argument_spec(),
+            "canary": {"type": "bool", "default": True},
+            "deadline_seconds": {"type": "int", "default": 900},
+        },
+        supports_check_mode=True,
+    )
+    clients = Clients(module, home_region=module.params["primary"]["region"])
+    gateway = Gateway(clients)
+
+    def body() -> dict:
+        result = verify(module, gateway, clients)
+        if result["problems"]:
+            module.fail_json(msg=" ".join(result["problems"]), **result)
+        return result
+
+    run(module, gateway, body)
+
+
+if __name__ == "__main__":
+    main()
