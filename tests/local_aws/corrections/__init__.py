@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""Where MiniStack differs from AWS in what replication touches, and what is right instead.
+
+Each module holds the corrections of one subject. A correction is a function marked with ``@corrects``, which names
+the MiniStack function it stands in for; its docstring names the AWS fact. ``uses`` names the MiniStack functions a
+correction relies on, so that a MiniStack that moved them is refused at start instead of going wrong later.
+"""
+
+from __future__ import annotations
+
+from . import alarms, buckets, changes, control, multipart, replication, replication_config, trails
+from .fitting import apply, misfits
+
+__all__ = ["alarms", "apply", "buckets", "changes", "control", "misfits", "multipart", "replication",
+           "replication_config", "trails"]
