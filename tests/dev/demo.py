@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""`make demo`: two pairs of buckets on a local AWS, set up, filled, verified, and set up again without a change."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import tree
+from local_aws_server import local_aws, stop_local_aws
+from paths import CACHE, ROOT, tool, tool_environment
+from runner import Log, StageFailed
+from sample_data import Bucket, put_sample_data, wait_until_replicated
+
+FOLDER = CACHE / "demo"
+DEADLINE_SECONDS = 60.0
+PAIRS = (  # source, destination, whether the rule replicates delete markers
+    (Bucket("s3-dr-example-orders", "us-east-1"), Bucket("s3-dr-example-orders-dr", "us-west-2"), True),
+    (Bucket("s3-dr-example-invoices", "us-east-1"), Bucket("s3-dr-example-invoices-dr", "us-west-2"), False),
+)
+
+
+class DemoFailed(Exception):
+    """The demo does not show what it should. The text says what, in a line."""
+
+
+def main() -> int:
+    started = time.monotonic()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    tree.main()
+    try:
+        with local_aws(Log(FOLDER / "local-aws.log"), "demo") as aws:
+            show(f"1. A local AWS with all Regions runs at {aws['AWS_ENDPOINT_URL']}")
+            os.environ.update(aws)
+            demonstrate(tool_environment(**aws, ANSIBLE_FORCE_COLOR=str(int(sys.stdout.isatty()))))
+    except (DemoFailed, StageFailed, TimeoutError, AssertionError) as error:
+        print(f"\nmake demo: {error}. The logs are in {FOLDER}.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        stop_local_aws(Log(FOLDER / "local-aws.log"), "demo")
+        return 130
+    farewell(time.monotonic() - started)
+    return 0
+
+
+def demonstrate(env: dict[str, str]) -> None:
+    show("2. Two pairs of buckets in us-east-1 and us-west-2, as examples/inventory/pairs.yml declares them")
+    playbook("setup", env, "1-setup.log")
+    show("3. Objects are written to the buckets in us-east-1, and awaited in us-west-2")
+    fill_and_compare()
+    show("4. The proof: the configuration is as declared, and a new object goes through every rule")
+    playbook("verify", env, "2-verify.log")
+    show("5. The same set-up once more changes nothing")
+    check_unchanged(playbook("setup", env, "3-setup-again.log"))
+
+
+def playbook(name: str, env: dict[str, str], log: str) -> str:
+    """Run a playbook of the checkout, shown as it goes and kept in a log; return what it printed."""
+    command = [tool("ansible-playbook"), f"playbooks/{name}.yml"]
+    print(f"$ ansible-playbook playbooks/{name}.yml", flush=True)
+    printed = []
+    with (
+        (FOLDER / log).open("w", encoding="utf-8") as kept,
+        subprocess.Popen(
+            command, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            kept.write(line)
+            printed.append(line)
+    if process.returncode != 0:
+        raise DemoFailed(f"playbooks/{name}.yml ended with exit code {process.returncode}")
+    return "".join(printed)
+
+
+def fill_and_compare() -> None:
+    for source, _destination, _delete_markers in PAIRS:
+        written = put_sample_data(source)
+        print(f"{source.name}: {written} versions and delete markers written in {source.region}", flush=True)
+    for source, destination, delete_markers in PAIRS:
+        started = time.monotonic()
+        alike = wait_until_replicated(source, destination, DEADLINE_SECONDS, delete_markers=delete_markers)
+        markers = f"{alike['delete_markers']} delete marker" if delete_markers else "no delete markers, as declared"
+        print(
+            f"{destination.name}: {alike['versions']} versions with the same IDs and bytes, {markers}, "
+            f"in {destination.region} after {time.monotonic() - started:.1f} s",
+            flush=True,
+        )
+
+
+def check_unchanged(printed: str) -> None:
+    changes = re.findall(r"^(\S+)\s*: ok=\d+\s+changed=([1-9]\d*)", printed, re.MULTILINE)
+    if changes:
+        raise DemoFailed(f"the second set-up changed {', '.join(host for host, _count in changes)}")
+
+
+def show(title: str) -> None:
+    print(f"\n{'=' * 100}\n{title}\n{'=' * 100}", flush=True)
+
+
+def farewell(seconds: float) -> None:
+    show(f"Done in {seconds:.0f} s. The local AWS is stopped")
+    here = Path(os.path.relpath(FOLDER))
+    print(f"""\
+Where to look
+  {here}/1-setup.log, 2-verify.log, 3-setup-again.log   what you have just seen
+  examples/inventory/pairs.yml   the two pairs: copy it, with bucket names of your own
+  README.md                      what each part does, and what it costs on AWS
+
+The same playbooks on real AWS, with the credentials that boto3 finds (AWS_PROFILE, for example)
+  ansible-playbook -i your-pairs.yml playbooks/setup.yml --check --diff   says what would be made, and makes nothing
+  ansible-playbook -i your-pairs.yml playbooks/setup.yml
+  ansible-playbook -i your-pairs.yml playbooks/verify.yml
+  ansible-playbook -i your-pairs.yml playbooks/teardown.yml               keeps all buckets and data unless you name them""")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
