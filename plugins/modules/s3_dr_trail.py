@@ -188,7 +188,10 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, End, InvalidInput
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import bucket_deletion_wish, check_buckets
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
+    bucket_deletion_wish,
+    check_buckets,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import (
     RecordedPair,
     Trail,
@@ -259,7 +262,7 @@ def main() -> None:
             "name": {"type": "str", "default": "s3-dr"},
             "home_region": {"type": "str", "required": True},
             "log_bucket": {"type": "str", "required": True},
-            "key_prefix": {"type": "str", "default": ""},
+            "key_prefix": {"type": "str", "default": "", "no_log": False},
             "pairs": {
                 "type": "list",
                 "elements": "dict",

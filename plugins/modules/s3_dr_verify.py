@@ -8,8 +8,8 @@ module: s3_dr_verify
 short_description: Prove that a pair replicates
 version_added: 0.1.0
 description:
-  - Compares the configuration of both ends with the declared pair, by the plan that M(crossregion.s3_dr.s3_replication_pair)
-    would carry out. Nothing of it is carried out.
+  - Compares the configuration of both ends with the declared pair, by the plan that
+    M(crossregion.s3_dr.s3_replication_pair) would carry out. Nothing of it is carried out.
   - Sends one canary object through each enabled rule of each direction, waits until S3 says that it is replicated and
     its bytes are read at the other end, or until the deadline. Then removes its versions at both ends.
   - Says which replication metrics CloudWatch holds, in the Region where AWS publishes each.

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import tree
 from local_aws_server import local_aws, stop_local_aws
@@ -23,6 +22,19 @@ PAIRS = (  # source, destination, whether the rule replicates delete markers
     (Bucket("s3-dr-example-orders", "us-east-1"), Bucket("s3-dr-example-orders-dr", "us-west-2"), True),
     (Bucket("s3-dr-example-invoices", "us-east-1"), Bucket("s3-dr-example-invoices-dr", "us-west-2"), False),
 )
+
+
+FAREWELL = """\
+Where to look
+  {folder}/    1-setup.log, 2-verify.log and 3-setup-again.log: what you have just seen
+  examples/inventory/pairs.yml    the two pairs: copy it, and choose bucket names of your own
+  README.md    what each part does, and what it costs on AWS
+
+The same playbooks on real AWS, with the credentials that boto3 finds (AWS_PROFILE, for example)
+  ansible-playbook -i your-pairs.yml playbooks/setup.yml --check --diff    shows what it would make
+  ansible-playbook -i your-pairs.yml playbooks/setup.yml
+  ansible-playbook -i your-pairs.yml playbooks/verify.yml
+  ansible-playbook -i your-pairs.yml playbooks/teardown.yml    keeps all buckets and data, unless you name them"""
 
 
 class DemoFailed(Exception):
@@ -107,18 +119,7 @@ def show(title: str) -> None:
 
 def farewell(seconds: float) -> None:
     show(f"Done in {seconds:.0f} s. The local AWS is stopped")
-    here = Path(os.path.relpath(FOLDER))
-    print(f"""\
-Where to look
-  {here}/1-setup.log, 2-verify.log, 3-setup-again.log   what you have just seen
-  examples/inventory/pairs.yml   the two pairs: copy it, with bucket names of your own
-  README.md                      what each part does, and what it costs on AWS
-
-The same playbooks on real AWS, with the credentials that boto3 finds (AWS_PROFILE, for example)
-  ansible-playbook -i your-pairs.yml playbooks/setup.yml --check --diff   says what would be made, and makes nothing
-  ansible-playbook -i your-pairs.yml playbooks/setup.yml
-  ansible-playbook -i your-pairs.yml playbooks/verify.yml
-  ansible-playbook -i your-pairs.yml playbooks/teardown.yml               keeps all buckets and data unless you name them""")
+    print(FAREWELL.format(folder=os.path.relpath(FOLDER)))
 
 
 if __name__ == "__main__":

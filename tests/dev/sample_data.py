@@ -82,7 +82,7 @@ def compare(source: Bucket, destination: Bucket, rows: set[tuple[str, str]]) -> 
 
 def list_versions(bucket: Bucket) -> dict[tuple[str, str], bool]:
     """Every (key, version ID) of the bucket, and whether it is a delete marker."""
-    found = {}
+    found: dict[tuple[str, str], bool] = {}
     for page in bucket.client().get_paginator("list_object_versions").paginate(Bucket=bucket.name):
         found |= {(row["Key"], row["VersionId"]): False for row in page.get("Versions", [])}
         found |= {(row["Key"], row["VersionId"]): True for row in page.get("DeleteMarkers", [])}

@@ -53,9 +53,10 @@ def test_second_start_finds_the_first(state, url):
 
 def test_stop_ends_it_and_may_be_repeated(state, url):
     assert "stopped" in run("stop", "--state-dir", state).stdout
-    assert not (state / "pid").exists() and not (state / "url").exists()
+    assert not (state / "pid").exists()
+    assert not (state / "url").exists()
     assert run("stop", "--state-dir", state).returncode == 0
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         control(url)
 
 
@@ -79,8 +80,9 @@ def test_environment_without_a_server(state):
 def test_listens_on_this_machine_only(url):
     port = int(url.rpartition(":")[2])
     listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    addresses = {line[1].split(":")[0] for line in listening if int(line[1].split(":")[1], 16) == port
-                 and line[3] == "0A"}
+    addresses = {
+        line[1].split(":")[0] for line in listening if int(line[1].split(":")[1], 16) == port and line[3] == "0A"
+    }
     assert addresses == {"0100007F"}
 
 
@@ -91,16 +93,19 @@ def test_busy_port_is_named(state):
         port = other.getsockname()[1]
         answer = run("start", "--state-dir", state, "--python", PYTHON, "--port", port)
     assert answer.returncode == 2
-    assert str(port) in answer.stderr and "--port" in answer.stderr and answer.stderr.count("\n") == 1
+    assert str(port) in answer.stderr
+    assert "--port" in answer.stderr
+    assert answer.stderr.count("\n") == 1
 
 
 def test_missing_ministack_is_named(state):
     without = state / "python"
-    without.write_text(f"#!/bin/sh\nexec {sys.executable} -I -S \"$@\"\n")
+    without.write_text(f'#!/bin/sh\nexec {sys.executable} -I -S "$@"\n')
     without.chmod(0o755)
     answer = run("start", "--state-dir", state, "--python", without)
     assert answer.returncode == 2
-    assert "requirements.in" in answer.stderr and answer.stderr.count("\n") == 1
+    assert "requirements.in" in answer.stderr
+    assert answer.stderr.count("\n") == 1
 
 
 def test_lag_can_be_set_for_one_bucket_and_for_all(url):

@@ -13,13 +13,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-try:
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:  # AnsibleAWSModule reports it with the way to install it
-    BotoCoreError = ClientError = Exception
-
 from .._core.model import End, Link, Rule
-from .row import Client
+from .row import BotoCoreError, Client, ClientError
 
 RESERVED_PREFIX = ".s3-dr-canary/"
 _FIRST_PAUSE_SECONDS = 0.25

@@ -53,9 +53,7 @@ def delete_contents(client: Client, bucket: str, owner: str) -> None:
 
 def _delete_page(client: Client, bucket: str, owner: str, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
     objects = [{"Key": row["Key"], "VersionId": row["VersionId"]} for row in rows]
-    answer = client.delete_objects(
-        Bucket=bucket, Delete={"Objects": objects, "Quiet": True}, ExpectedBucketOwner=owner
-    )
+    answer = client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}, ExpectedBucketOwner=owner)
     errors: list[dict[str, str]] = answer.get("Errors", [])
     return errors
 

@@ -12,16 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
-try:
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:  # AnsibleAWSModule reports it with the way to install it
-    BotoCoreError = ClientError = Exception
-
 from .._core.model import Address, Document, Step
 from .._core.plan import waves
 from . import alarm_rows, cloudtrail_rows, iam_rows, s3_rows
 from .contents import NotDeleted
-from .row import Client, Row
+from .row import BotoCoreError, Client, ClientError, Row
 
 ROWS: dict[str, Row] = {**s3_rows.ROWS, **iam_rows.ROWS, **cloudtrail_rows.ROWS, **alarm_rows.ROWS}
 

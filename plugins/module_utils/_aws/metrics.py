@@ -31,7 +31,5 @@ def published_metrics(rule: Rule, link: Link, cloudwatch_in: Callable[[str], Cli
 
 
 def _is_published(metric: str, rule: Rule, link: Link, cloudwatch: Client) -> bool:
-    answer = cloudwatch.list_metrics(
-        Namespace="AWS/S3", MetricName=metric, Dimensions=metric_dimensions(rule, link)
-    )
+    answer = cloudwatch.list_metrics(Namespace="AWS/S3", MetricName=metric, Dimensions=metric_dimensions(rule, link))
     return bool(answer["Metrics"])

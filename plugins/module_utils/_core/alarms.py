@@ -210,7 +210,7 @@ def metric_dimensions(rule: Rule, link: Link) -> list[dict[str, str]]:
 
 
 def _rule_alarms(link: Link, rule: Rule, settings: AlarmSettings, account: Account) -> dict[Address, Document]:
-    wish = {}
+    wish: dict[Address, Document] = {}
     for short, metric, specifics in (
         ("latency", "ReplicationLatency", _latency(link, settings)),
         ("failed", "OperationsFailedReplication", _failed(link)),

@@ -16,15 +16,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from .model import Document, Refused
 
 OWNER_TAG = "managed-by"
 OWNER = "crossregion.s3_dr"
 
-Put = Callable[[Document, Document | None], Document]
-Take = Callable[[Document, Document | None], Document | None]
+Put: TypeAlias = "Callable[[Document, Document | None], Document]"
+Take: TypeAlias = "Callable[[Document, Document | None], Document | None]"
 
 
 def owner_tags(**more: str) -> dict[str, str]:

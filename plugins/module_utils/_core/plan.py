@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
+from typing import TypeAlias
 
 from .kinds import KINDS, canonical
 from .model import Address, Document, Refused, Step
@@ -16,7 +17,7 @@ from .model import Address, Document, Refused, Step
 Wish = Mapping[Address, Document]
 """Our part of each document that should exist."""
 
-Observed = Mapping[Address, Document | None]
+Observed: TypeAlias = "Mapping[Address, Document | None]"
 """What AWS holds for each address of a wish; None where there is nothing."""
 
 

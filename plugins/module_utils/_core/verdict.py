@@ -19,8 +19,10 @@ def drift_problem(pair: Pair, drift: Sequence[Step]) -> list[str]:
         return []
     places = ", ".join(f"{step.address} ({step.action})" for step in drift)
     return [
-        f"AWS differs from the declared pair '{pair.name}' in {len(drift)} documents: {places}. "
-        "Run setup.yml with --check --diff to see how, and without them to put it right."
+        (
+            f"AWS differs from the declared pair '{pair.name}' in {len(drift)} documents: {places}. "
+            "Run setup.yml with --check --diff to see how, and without them to put it right."
+        )
     ]
 
 

@@ -67,9 +67,7 @@ def run(module: AnsibleAWSModule, gateway: Gateway | None, body: Callable[[], di
         module.fail_json(msg=f"{error} Nothing was changed.")
     except (AwsFailure, DidNotSettle) as error:
         done = gateway.done if gateway else []
-        module.fail_json(
-            msg=f"{error} {_said(done)}", changed=bool(done), steps=as_results(done), diff=as_diffs(done)
-        )
+        module.fail_json(msg=f"{error} {_said(done)}", changed=bool(done), steps=as_results(done), diff=as_diffs(done))
     module.exit_json(**result)
 
 

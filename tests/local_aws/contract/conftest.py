@@ -35,7 +35,9 @@ SECONDS = float(os.environ.get("CONTRACT_SECONDS", "20"))
 TRUST_S3 = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sts:AssumeRole"}
 SOURCE_BUCKET_ACTIONS = ["s3:GetReplicationConfiguration", "s3:ListBucket"]
 SOURCE_OBJECT_ACTIONS = [
-    "s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl", "s3:GetObjectVersionTagging",
+    "s3:GetObjectVersionForReplication",
+    "s3:GetObjectVersionAcl",
+    "s3:GetObjectVersionTagging",
 ]
 DESTINATION_ACTIONS = ["s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"]
 
@@ -85,7 +87,8 @@ class World:
     def client(self, service: str, region: str = SOURCE_REGION, account: str = ACCOUNT) -> Any:
         credentials = (
             {"endpoint_url": self.endpoint, "aws_access_key_id": account, "aws_secret_access_key": "not-a-secret"}
-            if self.endpoint else {}
+            if self.endpoint
+            else {}
         )
         return boto3.client(service, region_name=region, config=Config(retries={"max_attempts": 2}), **credentials)
 
@@ -131,16 +134,20 @@ class World:
     # Replication
 
     def role(
-        self, source: str, *destinations: str, trust: dict[str, Any] | None = None, without: str = "",
+        self,
+        source: str,
+        *destinations: str,
+        trust: dict[str, Any] | None = None,
+        without: str = "",
         more: Sequence[str] = (),
     ) -> str:
         """A replication role with AWS's documented permissions, but for the action named in ``without``.
 
         ``more`` are actions on the source's objects that only some sources need."""
         iam, name = self.client("iam"), self.name("role")
-        arn = iam.create_role(
-            RoleName=name, AssumeRolePolicyDocument=json.dumps(policy(trust or TRUST_S3))
-        )["Role"]["Arn"]
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(policy(trust or TRUST_S3)))["Role"][
+            "Arn"
+        ]
         self.cleanup.callback(iam.delete_role, RoleName=name)
         wanted = [
             (SOURCE_BUCKET_ACTIONS, [f"arn:aws:s3:::{source}"]),
@@ -159,7 +166,10 @@ class World:
         """A rule for the whole bucket, with ``changes``; those in ``to`` go into its Destination."""
         to = changes.pop("to", {})
         rule = {
-            "ID": "dr", "Priority": 1, "Status": "Enabled", "Filter": {"Prefix": ""},
+            "ID": "dr",
+            "Priority": 1,
+            "Status": "Enabled",
+            "Filter": {"Prefix": ""},
             "DeleteMarkerReplication": {"Status": "Disabled"},
             "Destination": {"Bucket": f"arn:aws:s3:::{destination}", **to},
         }
@@ -189,10 +199,12 @@ class World:
 
     def until_final(self, bucket: str, key: str = "key", **options: Any) -> str:
         """The replication status once it is final."""
-        return str(self.until(
-            lambda: (status := self.status(bucket, key, **options)) in ("COMPLETED", "FAILED") and status,
-            f"the replication of {key} ended",
-        ))
+        return str(
+            self.until(
+                lambda: (status := self.status(bucket, key, **options)) in ("COMPLETED", "FAILED") and status,
+                f"the replication of {key} ended",
+            )
+        )
 
     def settle(self, source: str, *keys: str) -> None:
         """Wait until these later writes are replicated: what was to be replicated before them has been, too."""

@@ -13,8 +13,14 @@ def alarm(world, metric, dimensions, **changes):
     """An alarm on any value above 0 in the last 10 seconds; the answer reads its state."""
     cloudwatch, name = world.client("cloudwatch"), world.name("alarm")
     options = {
-        "Namespace": NAMESPACE, "MetricName": metric, "Statistic": "Maximum", "Period": 10, "EvaluationPeriods": 1,
-        "Threshold": 0.0, "ComparisonOperator": "GreaterThanThreshold", "TreatMissingData": "missing",
+        "Namespace": NAMESPACE,
+        "MetricName": metric,
+        "Statistic": "Maximum",
+        "Period": 10,
+        "EvaluationPeriods": 1,
+        "Threshold": 0.0,
+        "ComparisonOperator": "GreaterThanThreshold",
+        "TreatMissingData": "missing",
         "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
     }
     cloudwatch.put_metric_alarm(AlarmName=name, **options | changes)
@@ -23,10 +29,17 @@ def alarm(world, metric, dimensions, **changes):
 
 
 def publish(world, metric, value, seconds_ago=0.0, **dimensions):
-    world.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=[{
-        "MetricName": metric, "Value": value, "Timestamp": datetime.now(UTC) - timedelta(seconds=seconds_ago),
-        "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
-    }])
+    world.client("cloudwatch").put_metric_data(
+        Namespace=NAMESPACE,
+        MetricData=[
+            {
+                "MetricName": metric,
+                "Value": value,
+                "Timestamp": datetime.now(UTC) - timedelta(seconds=seconds_ago),
+                "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+            }
+        ],
+    )
 
 
 def test_alarm_watches_its_dimensions_only(world):

@@ -30,9 +30,7 @@ def test_own_bucket_again_elsewhere(world, refused):
     """S3 API, CreateBucket: 409 BucketAlreadyOwnedByYou outside us-east-1."""
     bucket = world.bucket("eu-west-1")
     with refused("BucketAlreadyOwnedByYou"):
-        world.s3_of(bucket).create_bucket(
-            Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
-        )
+        world.s3_of(bucket).create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
 
 
 def test_head_tells_the_region(world):

@@ -21,14 +21,18 @@ def ends(world):
 
 REFUSED = {
     "tag filter with markers": ("InvalidRequest", {"Filter": {"Tag": TAG}, "DeleteMarkerReplication": ON}),
-    "tags in And with markers": ("InvalidRequest", {"Filter": {"And": {"Prefix": "a", "Tags": [TAG]}},
-                                                    "DeleteMarkerReplication": ON}),
+    "tags in And with markers": (
+        "InvalidRequest",
+        {"Filter": {"And": {"Prefix": "a", "Tags": [TAG]}}, "DeleteMarkerReplication": ON},
+    ),
     "missing destination": ("InvalidRequest", {"Destination": {"Bucket": MISSING_BUCKET}}),
     "destination that is no ARN": ("InvalidArgument", {"Destination": {"Bucket": "just-a-name"}}),
     "filter without priority": ("InvalidRequest", {"Priority": LEFT_OUT}),
     "filter without markers": ("InvalidRequest", {"DeleteMarkerReplication": LEFT_OUT}),
-    "priority in the old schema": ("InvalidRequest", {"Filter": LEFT_OUT, "Prefix": "",
-                                                      "DeleteMarkerReplication": LEFT_OUT}),
+    "priority in the old schema": (
+        "InvalidRequest",
+        {"Filter": LEFT_OUT, "Prefix": "", "DeleteMarkerReplication": LEFT_OUT},
+    ),
     "prefix and filter": ("MalformedXML", {"Prefix": "a"}),
     "prefix and tag without And": ("MalformedXML", {"Filter": {"Prefix": "a", "Tag": TAG}}),
     "existing objects": ("MalformedXML", {"ExistingObjectReplication": ON}),
@@ -53,10 +57,14 @@ REFUSED_DESTINATIONS = {
     "account of somebody else": ("InvalidArgument", {"Account": "999999999999"}),
     "owner without account": ("InvalidRequest", {"AccessControlTranslation": {"Owner": "Destination"}}),
     "time control without metrics": ("InvalidRequest", {"ReplicationTime": ON | {"Time": {"Minutes": 15}}}),
-    "minutes": ("InvalidArgument", {"ReplicationTime": ON | {"Time": {"Minutes": 10}},
-                                    "Metrics": ON | {"EventThreshold": {"Minutes": 10}}}),
-    "key without selection": ("InvalidRequest", {
-        "EncryptionConfiguration": {"ReplicaKmsKeyID": "arn:aws:kms:us-west-2:111122223333:key/x"}}),
+    "minutes": (
+        "InvalidArgument",
+        {"ReplicationTime": ON | {"Time": {"Minutes": 10}}, "Metrics": ON | {"EventThreshold": {"Minutes": 10}}},
+    ),
+    "key without selection": (
+        "InvalidRequest",
+        {"EncryptionConfiguration": {"ReplicaKmsKeyID": "arn:aws:kms:us-west-2:111122223333:key/x"}},
+    ),
 }
 
 
@@ -68,10 +76,14 @@ def test_refused_destination(world, ends, refused, code, to):
         world.replicate(source, role, world.rule(destination, to=to))
 
 
-@pytest.mark.parametrize(("code", "second"), [
-    ("InvalidRequest", {"ID": "other", "Priority": 1}),
-    ("InvalidArgument", {"ID": "dr", "Priority": 2}),
-], ids=["priority", "ID"])
+@pytest.mark.parametrize(
+    ("code", "second"),
+    [
+        ("InvalidRequest", {"ID": "other", "Priority": 1}),
+        ("InvalidArgument", {"ID": "dr", "Priority": 2}),
+    ],
+    ids=["priority", "ID"],
+)
 def test_duplicate_rule(world, ends, refused, code, second):
     """S3 API, ReplicationRule: IDs and priorities are unique."""
     source, destination, role = ends
@@ -153,8 +165,9 @@ ROUND_TRIPS = {
     },
     "storage class": {"to": {"StorageClass": "GLACIER_IR"}},
     "metrics": {"to": {"Metrics": ON}},
-    "time control": {"to": {"ReplicationTime": ON | {"Time": {"Minutes": 15}},
-                            "Metrics": ON | {"EventThreshold": {"Minutes": 15}}}},
+    "time control": {
+        "to": {"ReplicationTime": ON | {"Time": {"Minutes": 15}}, "Metrics": ON | {"EventThreshold": {"Minutes": 15}}}
+    },
     "owner": {"to": {"Account": "OWN", "AccessControlTranslation": {"Owner": "Destination"}}},
 }
 

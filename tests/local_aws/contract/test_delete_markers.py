@@ -13,8 +13,8 @@ def test_marker_keeps_its_id_and_time(world):
     world.put(source)
     world.s3_of(source).delete_object(Bucket=source, Key="key")
     world.until(lambda: world.versions(destination, "DeleteMarkers"), "the marker arrived")
-    wanted, = world.versions(source, "DeleteMarkers")
-    marker, = world.versions(destination, "DeleteMarkers")
+    (wanted,) = world.versions(source, "DeleteMarkers")
+    (marker,) = world.versions(destination, "DeleteMarkers")
     assert (marker["VersionId"], marker["LastModified"]) == (wanted["VersionId"], wanted["LastModified"])
     assert marker["IsLatest"]
 
@@ -62,8 +62,7 @@ def test_marker_never_goes_with_a_tag_rule(world):
 def test_old_schema_replicates_markers(world):
     """S3 User Guide, delete-marker-replication: a rule without Filter always replicates markers."""
     source, destination = world.bucket(), world.bucket(world.dr_region)
-    rule = {"ID": "old", "Status": "Enabled", "Prefix": "",
-            "Destination": {"Bucket": f"arn:aws:s3:::{destination}"}}
+    rule = {"ID": "old", "Status": "Enabled", "Prefix": "", "Destination": {"Bucket": f"arn:aws:s3:::{destination}"}}
     world.replicate(source, world.role(source, destination), rule)
     world.put(source)
     world.s3_of(source).delete_object(Bucket=source, Key="key")

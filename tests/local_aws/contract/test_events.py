@@ -15,15 +15,20 @@ def queue_for(world, bucket, event):
     url = sqs.create_queue(QueueName=world.name("queue"))["QueueUrl"]
     world.cleanup.callback(sqs.delete_queue, QueueUrl=url)
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    statement = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage",
-                 "Resource": arn}
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "s3.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": document})
     world.s3_of(bucket).put_bucket_notification_configuration(
         Bucket=bucket, NotificationConfiguration={"QueueConfigurations": [{"QueueArn": arn, "Events": [event]}]}
     )
     return lambda: [
-        record for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", [])
+        record
+        for message in sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", [])
         for record in json.loads(message["Body"]).get("Records", [])
     ]
 

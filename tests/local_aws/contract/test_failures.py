@@ -30,9 +30,7 @@ def test_destination_that_vanishes_while_pending(world):
 def test_unversioned_destination(world):
     """S3 User Guide, replication-metrics-events: DstBucketUnversioned."""
     source, destination = world.pair()
-    world.s3_of(destination).put_bucket_versioning(
-        Bucket=destination, VersioningConfiguration={"Status": "Suspended"}
-    )
+    world.s3_of(destination).put_bucket_versioning(Bucket=destination, VersioningConfiguration={"Status": "Suspended"})
     world.put(source)
     assert world.until_final(source) == "FAILED"
 
@@ -45,12 +43,20 @@ def test_role_that_does_not_exist(world):
     assert world.until_final(source) == "FAILED"
 
 
-@pytest.mark.parametrize("trust", [
-    {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
-    {"Effect": "Allow", "Principal": SERVICE, "Action": "sts:TagSession"},
-    {"Effect": "Allow", "Principal": SERVICE, "Action": "sts:AssumeRole",
-     "Condition": {"StringEquals": {"aws:SourceAccount": "999999999999"}}},
-], ids=["other service", "other action", "condition"])
+@pytest.mark.parametrize(
+    "trust",
+    [
+        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"},
+        {"Effect": "Allow", "Principal": SERVICE, "Action": "sts:TagSession"},
+        {
+            "Effect": "Allow",
+            "Principal": SERVICE,
+            "Action": "sts:AssumeRole",
+            "Condition": {"StringEquals": {"aws:SourceAccount": "999999999999"}},
+        },
+    ],
+    ids=["other service", "other action", "condition"],
+)
 def test_role_that_s3_may_not_assume(world, trust):
     """S3 User Guide, setting-repl-config-perm-overview: the role must trust s3.amazonaws.com."""
     source, destination = world.bucket(), world.bucket(world.dr_region)
@@ -60,10 +66,18 @@ def test_role_that_s3_may_not_assume(world, trust):
     assert world.versions(destination) == []
 
 
-@pytest.mark.parametrize("action", [
-    "s3:GetReplicationConfiguration", "s3:ListBucket", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionAcl",
-    "s3:GetObjectVersionTagging", "s3:ReplicateObject", "s3:ReplicateTags",
-])
+@pytest.mark.parametrize(
+    "action",
+    [
+        "s3:GetReplicationConfiguration",
+        "s3:ListBucket",
+        "s3:GetObjectVersionForReplication",
+        "s3:GetObjectVersionAcl",
+        "s3:GetObjectVersionTagging",
+        "s3:ReplicateObject",
+        "s3:ReplicateTags",
+    ],
+)
 def test_role_without_a_needed_permission(world, action):
     """S3 User Guide, setting-repl-config-perm-overview: each of these is needed (tags: where the object has some)."""
     source, destination = world.bucket(), world.bucket(world.dr_region)
@@ -96,8 +110,12 @@ def test_marker_needs_its_own_permission(world):
 def test_bucket_policy_that_denies_the_role(world):
     """S3 User Guide, replication-troubleshoot: a Deny in the destination's policy wins."""
     source, destination = world.pair()
-    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:ReplicateObject",
-                 "Resource": f"arn:aws:s3:::{destination}/*"}
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:ReplicateObject",
+        "Resource": f"arn:aws:s3:::{destination}/*",
+    }
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     world.s3_of(destination).put_bucket_policy(Bucket=destination, Policy=document)
     world.put(source)
@@ -109,9 +127,13 @@ def test_deny_that_leaves_out_the_role(world):
     source, destination = world.bucket(), world.bucket(world.dr_region)
     role = world.role(source, destination)
     world.replicate(source, role, world.rule(destination))
-    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:ReplicateObject",
-                 "Resource": f"arn:aws:s3:::{destination}/*",
-                 "Condition": {"ArnNotEquals": {"aws:PrincipalArn": role}}}
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:ReplicateObject",
+        "Resource": f"arn:aws:s3:::{destination}/*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": role}},
+    }
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     world.s3_of(destination).put_bucket_policy(Bucket=destination, Policy=document)
     world.put(source)

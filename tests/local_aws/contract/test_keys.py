@@ -29,9 +29,14 @@ def role(world, source, destination, *, decrypt=None, encrypt=None):
     """The replication role, allowed to use these keys through S3."""
     arn = world.role(source, destination)
     statements = [
-        {"Effect": "Allow", "Action": action, "Resource": key,
-         "Condition": {"StringLike": {"kms:ViaService": f"s3.{key.split(':')[3]}.amazonaws.com"}}}
-        for action, key in (("kms:Decrypt", decrypt), (["kms:Encrypt", "kms:GenerateDataKey"], encrypt)) if key
+        {
+            "Effect": "Allow",
+            "Action": action,
+            "Resource": key,
+            "Condition": {"StringLike": {"kms:ViaService": f"s3.{key.split(':')[3]}.amazonaws.com"}},
+        }
+        for action, key in (("kms:Decrypt", decrypt), (["kms:Encrypt", "kms:GenerateDataKey"], encrypt))
+        if key
     ]
     name, iam = arn.rpartition("/")[2], world.client("iam")
     if statements:
@@ -43,7 +48,8 @@ def role(world, source, destination, *, decrypt=None, encrypt=None):
 
 def kms_rule(world, destination, key):
     return world.rule(
-        destination, SourceSelectionCriteria={"SseKmsEncryptedObjects": ON},
+        destination,
+        SourceSelectionCriteria={"SseKmsEncryptedObjects": ON},
         to={"EncryptionConfiguration": {"ReplicaKmsKeyID": key}},
     )
 

@@ -24,8 +24,12 @@ def statistic(world, region, metric, source, destination, name):
     now = datetime.now(UTC)
     dimensions = {"SourceBucket": source, "DestinationBucket": destination, "RuleId": "dr"}
     points = world.client("cloudwatch", region).get_metric_statistics(
-        Namespace="AWS/S3", MetricName=metric, StartTime=now - timedelta(minutes=10),
-        EndTime=now + timedelta(minutes=1), Period=3600, Statistics=[name],
+        Namespace="AWS/S3",
+        MetricName=metric,
+        StartTime=now - timedelta(minutes=10),
+        EndTime=now + timedelta(minutes=1),
+        Period=3600,
+        Statistics=[name],
         Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
     )["Datapoints"]
     return max((point[name] for point in points), default=None)
@@ -85,17 +89,15 @@ def test_success_counts_as_no_failure(world):
 def test_pending_metrics_are_published_without_traffic(world):
     """S3 User Guide, repl-metrics: published while nothing is replicated, so that missing data means trouble."""
     source, _destination = world.pair(to=METRICS)
-    world.until(
-        lambda: names_in(world, world.dr_region, source).keys() >= set(AT_DESTINATION), "the metrics appeared"
-    )
+    world.until(lambda: names_in(world, world.dr_region, source).keys() >= set(AT_DESTINATION), "the metrics appeared")
     assert "OperationsFailedReplication" not in names_in(world, world.source_region, source)
 
 
 @pytest.mark.parametrize("to", [{}, {"Metrics": {"Status": "Disabled"}}], ids=["left out", "disabled"])
 def test_no_metrics_unless_the_rule_has_them(world, to):
     """S3 User Guide, repl-metrics: only rules with Metrics enabled publish."""
-    silent, _ = world.pair(to=to)
-    loud, _ = world.pair(to=METRICS)
+    silent, _destination = world.pair(to=to)
+    loud, _destination = world.pair(to=METRICS)
     world.put(silent)
     world.until_final(silent)
     world.put(loud)

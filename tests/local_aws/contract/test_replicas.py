@@ -34,15 +34,18 @@ def test_replica_keeps_what_the_source_has(world):
     """S3 User Guide, replication: a replica has the metadata, creation time and version ID of its source."""
     source, destination = world.pair()
     version = world.put(
-        source, body=b"some data", ContentType="text/plain", CacheControl="max-age=1", Metadata={"owner": "me"},
+        source,
+        body=b"some data",
+        ContentType="text/plain",
+        CacheControl="max-age=1",
+        Metadata={"owner": "me"},
         ChecksumAlgorithm="SHA256",
     )
     world.until_final(source)
     wanted = world.head(source, ChecksumMode="ENABLED")
     replica = world.head(destination, ChecksumMode="ENABLED")
     assert replica["VersionId"] == version
-    for field in ("LastModified", "ETag", "ContentLength", "ContentType", "CacheControl", "Metadata",
-                  "ChecksumSHA256"):
+    for field in ("LastModified", "ETag", "ContentLength", "ContentType", "CacheControl", "Metadata", "ChecksumSHA256"):
         assert replica[field] == wanted[field], field
 
 
@@ -123,8 +126,14 @@ def test_tls_only_policies_do_not_hinder(world):
     """S3 User Guide, security-best-practices: a deny without TLS; S3 itself uses TLS."""
     source, destination = world.pair()
     for bucket in (source, destination):
-        put_policy(world, bucket, Effect="Deny", Principal="*", Action="s3:*",
-                   Condition={"Bool": {"aws:SecureTransport": "false"}})
+        put_policy(
+            world,
+            bucket,
+            Effect="Deny",
+            Principal="*",
+            Action="s3:*",
+            Condition={"Bool": {"aws:SecureTransport": "false"}},
+        )
     world.put(source)
     assert world.until_final(source) == "COMPLETED"
 

@@ -9,15 +9,25 @@ import pytest
 TAG = {"Key": "team", "Value": "blue"}
 
 
-@pytest.mark.parametrize(("selection", "matching", "other"), [
-    ({"Prefix": "logs/"}, {"Key": "logs/a"}, {"Key": "log"}),
-    ({"Tag": TAG}, {"Key": "a", "Tagging": "team=blue"}, {"Key": "b", "Tagging": "team=red"}),
-    ({"And": {"Prefix": "logs/", "Tags": [TAG]}}, {"Key": "logs/a", "Tagging": "team=blue&x=y"}, {"Key": "logs/b"}),
-    ({"And": {"Prefix": "logs/", "Tags": [TAG]}}, {"Key": "logs/a", "Tagging": "team=blue"},
-     {"Key": "log", "Tagging": "team=blue"}),
-    ({"And": {"Tags": [TAG, {"Key": "x", "Value": "y"}]}}, {"Key": "a", "Tagging": "team=blue&x=y"},
-     {"Key": "b", "Tagging": "team=blue"}),
-], ids=["prefix", "tag", "tag beside prefix", "prefix beside tag", "two tags"])
+@pytest.mark.parametrize(
+    ("selection", "matching", "other"),
+    [
+        ({"Prefix": "logs/"}, {"Key": "logs/a"}, {"Key": "log"}),
+        ({"Tag": TAG}, {"Key": "a", "Tagging": "team=blue"}, {"Key": "b", "Tagging": "team=red"}),
+        ({"And": {"Prefix": "logs/", "Tags": [TAG]}}, {"Key": "logs/a", "Tagging": "team=blue&x=y"}, {"Key": "logs/b"}),
+        (
+            {"And": {"Prefix": "logs/", "Tags": [TAG]}},
+            {"Key": "logs/a", "Tagging": "team=blue"},
+            {"Key": "log", "Tagging": "team=blue"},
+        ),
+        (
+            {"And": {"Tags": [TAG, {"Key": "x", "Value": "y"}]}},
+            {"Key": "a", "Tagging": "team=blue&x=y"},
+            {"Key": "b", "Tagging": "team=blue"},
+        ),
+    ],
+    ids=["prefix", "tag", "tag beside prefix", "prefix beside tag", "two tags"],
+)
 def test_filter_selects(world, selection, matching, other):
     """S3 User Guide, replication-add-config: Prefix, Tag, or And of both; every tag is needed."""
     source, destination = world.pair(Filter=selection)

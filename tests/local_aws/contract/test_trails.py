@@ -15,11 +15,20 @@ def allow_logging(world, bucket, trail, *, prefix="", without=None):
     source = {"aws:SourceArn": f"arn:aws:cloudtrail:{world.source_region}:{account}:trail/{trail}"}
     service = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}}
     statements = [
-        service | {"Sid": "look", "Action": "s3:GetBucketAcl", "Resource": f"arn:aws:s3:::{bucket}",
-                   "Condition": {"StringEquals": source}},
-        service | {"Sid": "write", "Action": "s3:PutObject",
-                   "Resource": f"arn:aws:s3:::{bucket}/{prefix}AWSLogs/{account}/*",
-                   "Condition": {"StringEquals": source | {"s3:x-amz-acl": "bucket-owner-full-control"}}},
+        service
+        | {
+            "Sid": "look",
+            "Action": "s3:GetBucketAcl",
+            "Resource": f"arn:aws:s3:::{bucket}",
+            "Condition": {"StringEquals": source},
+        },
+        service
+        | {
+            "Sid": "write",
+            "Action": "s3:PutObject",
+            "Resource": f"arn:aws:s3:::{bucket}/{prefix}AWSLogs/{account}/*",
+            "Condition": {"StringEquals": source | {"s3:x-amz-acl": "bucket-owner-full-control"}},
+        },
     ]
     kept = [statement for statement in statements if statement["Sid"] != without]
     document = json.dumps({"Version": "2012-10-17", "Statement": kept})

@@ -12,5 +12,15 @@ from __future__ import annotations
 from . import alarms, buckets, changes, control, multipart, replication, replication_config, trails
 from .fitting import apply, misfits
 
-__all__ = ["alarms", "apply", "buckets", "changes", "control", "misfits", "multipart", "replication",
-           "replication_config", "trails"]
+__all__ = [
+    "alarms",
+    "apply",
+    "buckets",
+    "changes",
+    "control",
+    "misfits",
+    "multipart",
+    "replication",
+    "replication_config",
+    "trails",
+]

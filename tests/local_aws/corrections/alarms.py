@@ -56,7 +56,8 @@ def values_by_period(alarm: Alarm, now: float) -> list[float | None]:
     dimensions = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
     address = (alarm["Namespace"], alarm["MetricName"], cloudwatch._dims_key(dimensions))
     points = [
-        point for point in cloudwatch._metrics.get(address) or []
+        point
+        for point in cloudwatch._metrics.get(address) or []
         if not alarm.get("Unit") or point.get("Unit") == alarm["Unit"]
     ]
     return [
@@ -105,6 +106,6 @@ def change_state(alarm: Alarm, state: str, values: list[float | None]) -> None:
 @background.every(EVALUATE_SECONDS)
 def evaluate_without_being_asked() -> None:
     """CloudWatch evaluates all the time; MiniStack only when data comes in, so missing data would never count."""
-    for account, region in {(account, region) for account, region, _ in cloudwatch._alarms._data}:
+    for account, region in {(account, region) for account, region, _name in cloudwatch._alarms._data}:
         with request_scope(account, region):
             cloudwatch._evaluate_all_alarms()

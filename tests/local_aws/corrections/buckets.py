@@ -32,8 +32,14 @@ def keep_versioning_of_source(original: Callable[..., Answer], name: str, body: 
 
 @corrects("services.s3", "_apply_bucket_scope(method, bucket, key, headers, query_params, body, internal)")
 def check_expected_owner(
-    original: Callable[..., Answer | None], method: str, bucket: str, key: str, headers: dict[str, str],
-    query_params: dict[str, Any], body: bytes = b"", internal: bool = False,
+    original: Callable[..., Answer | None],
+    method: str,
+    bucket: str,
+    key: str,
+    headers: dict[str, str],
+    query_params: dict[str, Any],
+    body: bytes = b"",
+    internal: bool = False,
 ) -> Answer | None:
     """S3 User Guide, bucket-owner-condition: 403 when the bucket is not of the account the caller expects."""
     expected = headers.get("x-amz-expected-bucket-owner")

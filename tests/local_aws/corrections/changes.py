@@ -55,7 +55,8 @@ def queue_change(bucket: str, key: str, version_id: str) -> None:
     if version is None or status not in ("COMPLETED", "REPLICA"):
         return
     chosen = [
-        rule for rule in configuration.get("Rules", [])
+        rule
+        for rule in configuration.get("Rules", [])
         if follows_changes(rule, key, status) and has_version(rules.destination_of(rule), key, version)
     ]
     if chosen:

@@ -2,8 +2,8 @@
 # Copyright: Contributors to the crossregion.s3_dr project
 """The one thing here that AWS does not have: tests set the replication lag.
 
-    GET  /_local_aws/replication
-    POST /_local_aws/replication   {"bucket": "name", or null for the default, "lag_seconds": 2.5}
+GET  /_local_aws/replication
+POST /_local_aws/replication   {"bucket": "name", or null for the default, "lag_seconds": 2.5}
 """
 
 from __future__ import annotations
@@ -23,8 +23,13 @@ Answer = tuple[int, dict[str, str], bytes]
 
 @corrects("app", "_handle_post_body_shortcuts(method, path, headers, body, query_params, request_id)")
 async def answer_control_requests(
-    original: Callable[..., Awaitable[Answer | None]], method: str, path: str, headers: dict[str, str], body: bytes,
-    query_params: dict[str, Any], request_id: str,
+    original: Callable[..., Awaitable[Answer | None]],
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    query_params: dict[str, Any],
+    request_id: str,
 ) -> Answer | None:
     """No fact of AWS: every request passes here once its body is read, so this is where the control path is met and
     where the background work finds the running event loop."""

@@ -60,7 +60,7 @@ def corrects(module: str, signature: str) -> Callable[[Function], Function]:
 
 def misfits() -> list[str]:
     """Every expectation this MiniStack does not meet, as lines for the user."""
-    places = dict.fromkeys([*_used, *(place for place, _ in _corrections)])
+    places = dict.fromkeys([*_used, *(place for place, _correction in _corrections)])
     return [problem for problem in (place.misfit() for place in places) if problem]
 
 

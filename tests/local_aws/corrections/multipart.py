@@ -35,7 +35,11 @@ def keep_tags_of_upload(original: Callable[..., Answer], bucket_name: str, key: 
 
 @corrects("services.s3", "_complete_multipart_upload(bucket_name, key, body, query_params, headers)")
 def tag_completed_object(
-    original: Callable[..., Answer], bucket_name: str, key: str, body: bytes, query_params: dict[str, Any],
+    original: Callable[..., Answer],
+    bucket_name: str,
+    key: str,
+    body: bytes,
+    query_params: dict[str, Any],
     headers: dict[str, str] | None = None,
 ) -> Answer:
     """The completed object has the upload's tags, so a rule with a tag filter replicates it."""

@@ -64,7 +64,11 @@ class Destination:
 
 @corrects("services.s3", "_maybe_replicate(bucket_name, key, obj, data, tags)")
 def mark_pending_and_queue(
-    original: Callable[..., None], bucket_name: str, key: str, obj: Record, data: Any,
+    original: Callable[..., None],
+    bucket_name: str,
+    key: str,
+    obj: Record,
+    data: Any,
     tags: dict[str, str] | None = None,
 ) -> None:
     """S3 User Guide, replication-status: PENDING first; the final status follows when every destination is done."""
@@ -232,8 +236,12 @@ def store_replica(rule: Rule, job: Job, destination: Destination) -> None:
         if job.kind is Kind.OBJECT:
             keep_default_retention(address)
             s3._fire_s3_event_async(
-                destination.name, job.key, "s3:ObjectCreated:Put",
-                size=job.size, etag=replica["etag"], version_id=replica["version_id"],
+                destination.name,
+                job.key,
+                "s3:ObjectCreated:Put",
+                size=job.size,
+                etag=replica["etag"],
+                version_id=replica["version_id"],
             )
 
 
@@ -315,6 +323,11 @@ def report_failure(rule: Rule, job: Job, reason: str) -> None:
         "failureReason": reason,
     }
     s3._fire_s3_event_async(
-        job.bucket, job.key, "s3:Replication:OperationFailedReplication", size=job.size,
-        etag=job.record["etag"], version_id=job.record["version_id"], record_extra={"replicationEventData": detail},
+        job.bucket,
+        job.key,
+        "s3:Replication:OperationFailedReplication",
+        size=job.size,
+        etag=job.record["etag"],
+        version_id=job.record["version_id"],
+        record_extra={"replicationEventData": detail},
     )

@@ -22,10 +22,21 @@ uses("services.s3", "_error(code, message, status, resource, extra, headers)", "
 
 Answer = tuple[int, dict[str, str], bytes]
 
-STORAGE_CLASSES = frozenset({
-    "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER", "DEEP_ARCHIVE",
-    "OUTPOSTS", "GLACIER_IR", "SNOW", "EXPRESS_ONEZONE",
-})
+STORAGE_CLASSES = frozenset(
+    {
+        "STANDARD",
+        "REDUCED_REDUNDANCY",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "INTELLIGENT_TIERING",
+        "GLACIER",
+        "DEEP_ARCHIVE",
+        "OUTPOSTS",
+        "GLACIER_IR",
+        "SNOW",
+        "EXPRESS_ONEZONE",
+    }
+)
 SCHEMA = "this version of the Cross Region Replication configuration schema"
 
 

@@ -48,9 +48,7 @@ class Role:
         context = _context(self.arn, self.account, action, key, conditions)
         return self._is_allowed(context, key_policy, key.split(":")[4], required=True)
 
-    def _is_allowed(
-        self, context: EvalContext, policy: str | None, owner: str | None, required: bool = False
-    ) -> bool:
+    def _is_allowed(self, context: EvalContext, policy: str | None, owner: str | None, required: bool = False) -> bool:
         policies = iam_evaluator._gather_role_policies(self.name, self.account)
         limits = iam_evaluator._permissions_boundary(iam._roles, self.name, self.account)
         identity = iam_evaluator.evaluate(context, policies, *limits)

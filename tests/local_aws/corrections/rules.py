@@ -16,8 +16,7 @@ def for_object(rules: list[Rule], key: str, tags: dict[str, str], is_kms: bool) 
     destination the one with the highest priority wins. A rule with tags needs all of them, given with the write.
     """
     candidates = [
-        rule for rule in rules
-        if is_enabled(rule) and matches(rule, key, tags) and (not is_kms or selects_kms(rule))
+        rule for rule in rules if is_enabled(rule) and matches(rule, key, tags) and (not is_kms or selects_kms(rule))
     ]
     return _winners(candidates)
 

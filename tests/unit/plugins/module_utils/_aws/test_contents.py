@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""Emptying a bucket: everything in it, and nothing that S3 keeps is passed over in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.contents import (
+    NotDeleted,
+    count_contents,
+    delete_contents,
+)
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import OWNER, Bucket, FakeAws
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import EAST
+
+NAME = "example-orders"
+
+
+def version(number: int, **more: Any) -> dict[str, Any]:
+    """A version of three bytes with a key that needs quoting."""
+    return {"Key": f"a key/{number:05} & é", "VersionId": f"v{number}", "body": b"123", **more}
+
+
+def bucket_with(aws: FakeAws, versions: int, markers: int = 0, uploads: int = 0) -> tuple[Bucket, Any]:
+    """A bucket with contents, and a client."""
+    rows = [version(number) for number in range(versions)]
+    rows += [version(number, marker=True) for number in range(versions, versions + markers)]
+    begun = [{"Key": "big", "UploadId": f"u{number}"} for number in range(uploads)]
+    aws.buckets[NAME] = Bucket(EAST, versioning="Enabled", versions=rows, uploads=begun)
+    return aws.buckets[NAME], aws.client_for("s3", EAST)
+
+
+def test_everything_is_counted_over_all_pages(aws: FakeAws) -> None:
+    _bucket, client = bucket_with(aws, versions=1500, markers=700, uploads=3)
+    counted = count_contents(client, NAME, OWNER)
+    assert counted == {"versions": 1500, "bytes": 4500, "delete_markers": 700, "uploads": 3}
+
+
+def test_an_empty_bucket_counts_nothing(aws: FakeAws) -> None:
+    _bucket, client = bucket_with(aws, versions=0)
+    assert set(count_contents(client, NAME, OWNER).values()) == {0}
+
+
+def test_versions_markers_and_uploads_are_deleted_over_all_pages(aws: FakeAws) -> None:
+    bucket, client = bucket_with(aws, versions=1500, markers=700, uploads=2)
+    delete_contents(client, NAME, OWNER)
+    assert (bucket.versions, bucket.uploads) == ([], [])
+
+
+def test_no_request_to_delete_is_larger_than_s3_takes_or_empty(aws: FakeAws) -> None:
+    _bucket, client = bucket_with(aws, versions=2001)
+    delete_contents(client, NAME, OWNER)
+    sizes = [len(call.params["Delete"]["Objects"]) for call in aws.calls if call.operation == "DeleteObjects"]
+    assert sum(sizes) == 2001
+    assert max(sizes) <= 1000
+
+
+def test_an_empty_bucket_is_not_asked_to_delete_anything(aws: FakeAws) -> None:
+    _bucket, client = bucket_with(aws, versions=0)
+    delete_contents(client, NAME, OWNER)
+    assert aws.writes() == []
+
+
+def test_what_s3_keeps_is_counted_and_the_first_ones_are_named(aws: FakeAws) -> None:
+    bucket, client = bucket_with(aws, versions=1200)
+    bucket.locked = {row["Key"] for row in bucket.versions[998:1005]}
+    with pytest.raises(NotDeleted, match=r"kept 7 of its versions: a key/00998 & é \(v998\): AccessDenied") as kept:
+        delete_contents(client, NAME, OWNER)
+    assert str(kept.value).count("AccessDenied") == 3
+    assert len(bucket.versions) == 7
+
+
+def test_governance_is_never_bypassed(aws: FakeAws) -> None:
+    _bucket, client = bucket_with(aws, versions=1)
+    delete_contents(client, NAME, OWNER)
+    assert all("BypassGovernanceRetention" not in call.params for call in aws.calls)

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""Metrics are asked for in the Region where AWS publishes each; and who the credentials are."""
+
+from __future__ import annotations
+
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.identity import caller
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.metrics import published_metrics
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import FakeAws
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNT, DR, EAST, PRIMARY, WEST, a_pair
+
+DIMENSIONS = (("DestinationBucket", DR.bucket), ("RuleId", "s3-dr-orders"), ("SourceBucket", PRIMARY.bucket))
+
+
+def published(aws: FakeAws) -> dict[tuple[str, str], bool]:
+    """Metric and Region, and whether it is published."""
+    (link,) = a_pair().links()
+    found = published_metrics(link.rules[0], link, lambda region: aws.client_for("cloudwatch", region))
+    assert {(one["rule"], one["source"], one["destination"]) for one in found} == {
+        ("s3-dr-orders", PRIMARY.bucket, DR.bucket)
+    }
+    return {(one["metric"], one["region"]): one["published"] for one in found}
+
+
+def test_failures_are_published_at_the_source_and_all_else_at_the_destination(aws: FakeAws) -> None:
+    assert published(aws) == {
+        ("ReplicationLatency", WEST): False,
+        ("BytesPendingReplication", WEST): False,
+        ("OperationsPendingReplication", WEST): False,
+        ("OperationsFailedReplication", EAST): False,
+    }
+
+
+def test_a_metric_counts_only_with_all_dimensions_and_in_its_region(aws: FakeAws) -> None:
+    aws.metrics = {
+        (WEST, "ReplicationLatency", DIMENSIONS),
+        (EAST, "BytesPendingReplication", DIMENSIONS),
+        (WEST, "OperationsPendingReplication", DIMENSIONS[1:]),
+    }
+    assert [metric for (metric, _region), there in published(aws).items() if there] == ["ReplicationLatency"]
+
+
+def test_the_caller_is_the_account_of_the_credentials(aws: FakeAws) -> None:
+    assert caller(aws.client_for("sts", EAST)) == ACCOUNT

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""What is written is what is read again, kind by kind and for all that a pair, a trail and topics wish."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_rows import alarms_notifying
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import ROWS, Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
+    Subscription,
+    Topics,
+    alarms_removal_wish,
+    alarms_wish,
+    topics_wish,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, owner_tags
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish, applied, plan
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_results
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_removal_wish, pair_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import trail_removal_wish, trail_wish
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import READING, Bucket, Call, FakeAws, client_error
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
+    ACCOUNT,
+    DR,
+    EAST,
+    LOGS,
+    PRIMARY,
+    SETTINGS,
+    TOPICS,
+    WEST,
+    a_pair,
+    a_trail,
+    address,
+    two_way,
+)
+
+SUBSCRIPTION = Subscription("https", "https://example.com:8443/alarm")
+EVERYTHING: dict[str, Wish] = {
+    "pair": pair_wish(a_pair(), ACCOUNT),
+    "two-way pair": pair_wish(two_way(), ACCOUNT),
+    "trail": trail_wish(a_trail(), ACCOUNT),
+    "trail without key prefix": trail_wish(a_trail(key_prefix=""), ACCOUNT),
+    "topics": topics_wish(Topics("s3-dr-alarms", (EAST, WEST), (SUBSCRIPTION,)), ACCOUNT),
+    "alarms": alarms_wish(two_way(), SETTINGS, ACCOUNT),
+}
+
+
+@pytest.fixture
+def gateway(aws: FakeAws) -> Gateway:
+    """A gateway to the fake that never sleeps."""
+    return Gateway(aws.client_for, sleep=lambda seconds: None)
+
+
+def make(gateway: Gateway, wish: Wish, unwanted: Wish | None = None) -> None:
+    """Observe, plan, carry out."""
+    observed = gateway.observe([*wish, *(unwanted or {})])
+    gateway.carry_out(plan(wish, observed, unwanted))
+
+
+def left(gateway: Gateway, wish: Wish) -> list[dict[str, Any]]:
+    """What a second run would do."""
+    return as_results(plan(wish, gateway.observe(wish)))
+
+
+def test_every_kind_has_a_row_and_every_row_a_kind() -> None:
+    assert set(ROWS) == set(KINDS)
+
+
+def test_every_row_names_a_permission_for_each_verb_that_its_plans_can_need() -> None:
+    for kind, row in ROWS.items():
+        assert row.permissions["read"], kind
+        assert set(row.permissions) == {"read", "write", "remove"}, kind
+
+
+@pytest.mark.parametrize("what", EVERYTHING)
+def test_nothing_is_left_to_do_after_a_run(gateway: Gateway, what: str) -> None:
+    make(gateway, EVERYTHING[what])
+    assert left(gateway, EVERYTHING[what]) == []
+
+
+@pytest.mark.parametrize("what", EVERYTHING)
+def test_a_second_run_writes_nothing(aws: FakeAws, gateway: Gateway, what: str) -> None:
+    make(gateway, EVERYTHING[what])
+    aws.calls.clear()
+    make(gateway, EVERYTHING[what])
+    assert aws.writes() == []
+
+
+@pytest.mark.parametrize("what", EVERYTHING)
+def test_what_the_plan_predicts_is_what_aws_holds_afterwards(gateway: Gateway, what: str) -> None:
+    wish = EVERYTHING[what]
+    observed = gateway.observe(wish)
+    steps = plan(wish, observed)
+    gateway.carry_out(steps)
+    assert sorted(gateway.done, key=steps.index) == list(steps)
+    held = {a: KINDS[a.kind].canonical(d) for a, d in gateway.observe(wish).items() if d is not None}
+    assert held == {a: KINDS[a.kind].canonical(d) for a, d in applied(steps, observed).items() if d is not None}
+
+
+@pytest.mark.parametrize("what", ["two-way pair", "trail", "topics", "alarms"])
+def test_a_run_killed_at_any_writing_call_and_started_again_converges(what: str) -> None:
+    wish = EVERYTHING[what]
+    for fatal in range(1, 1 + writes_of(wish)):
+        aws = FakeAws()
+        assert killed_at_write(aws, fatal, lambda gateway: make(gateway, wish)), fatal
+        gateway = Gateway(aws.client_for, sleep=lambda seconds: None)
+        make(gateway, wish)
+        assert left(gateway, wish) == [], f"killed at its writing call {fatal}"
+
+
+def writes_of(wish: Wish) -> int:
+    """How many writing calls a whole run makes."""
+    aws = FakeAws()
+    make(Gateway(aws.client_for), wish)
+    return len(aws.writes())
+
+
+def killed_at_write(aws: FakeAws, fatal: int, run: Any) -> bool:
+    """Run until the given writing call, which does not happen, nor anything after it."""
+    seen: list[Call] = []
+
+    def interrupt(call: Call) -> None:
+        seen.extend([call] if call.writes else [])
+        if len(seen) >= fatal:
+            raise Killed
+
+    aws.interrupt = interrupt
+    try:
+        run(Gateway(aws.client_for, sleep=lambda seconds: None))
+    except Killed:
+        return True
+    finally:
+        aws.interrupt = lambda call: None
+    return False
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_a_removal_killed_at_any_writing_call_and_started_again_leaves_nothing() -> None:
+    pair, fatal, survived = two_way(), 0, True
+    while survived:
+        fatal += 1
+        aws = FakeAws()
+        make(Gateway(aws.client_for), pair_wish(pair, ACCOUNT))
+        put_object(aws, PRIMARY.bucket, EAST)
+        unwanted = pair_removal_wish(pair, ACCOUNT, [PRIMARY.bucket, DR.bucket])
+        survived = killed_at_write(aws, fatal, lambda gateway, unwanted=unwanted: make(gateway, {}, unwanted))
+        make(Gateway(aws.client_for, sleep=lambda seconds: None), {}, unwanted)
+        assert (aws.buckets, aws.roles) == ({}, {}), f"killed at its writing call {fatal}"
+    assert fatal > 8
+
+
+def put_object(aws: FakeAws, bucket: str, region: str) -> None:
+    """One object in a bucket."""
+    client = aws.client_for("s3", region)
+    client.put_object(Bucket=bucket, Key="a key", Body=b"1", ExpectedBucketOwner=ACCOUNT.id)
+
+
+def test_a_trail_removal_killed_at_any_writing_call_and_started_again_leaves_nothing() -> None:
+    trail, fatal, survived = a_trail(), 0, True
+    while survived:
+        fatal += 1
+        aws = FakeAws()
+        make(Gateway(aws.client_for), trail_wish(trail, ACCOUNT))
+        survived = killed_at_write(aws, fatal, lambda gateway: remove_trail(gateway, trail))
+        remove_trail(Gateway(aws.client_for, sleep=lambda seconds: None), trail)
+        assert (aws.buckets, aws.trails) == ({}, {}), f"killed at its writing call {fatal}"
+    assert fatal > 4
+
+
+def remove_trail(gateway: Gateway, trail: Any) -> None:
+    """What the module does for `state: absent` with the log bucket named."""
+    every = trail_removal_addresses(trail)
+    observed = gateway.observe(every)
+    unwanted = trail_removal_wish(trail, ACCOUNT, observed, delete_log_bucket=True)
+    gateway.carry_out(plan({}, observed, unwanted))
+
+
+def trail_removal_addresses(trail: Any) -> list[Any]:
+    contents = address("bucket_contents", LOGS.bucket)
+    return [*trail_wish(trail, ACCOUNT), contents]
+
+
+def test_alarms_of_both_directions_are_removed(aws: FakeAws, gateway: Gateway) -> None:
+    make(gateway, alarms_wish(two_way(), SETTINGS, ACCOUNT))
+    make(gateway, {}, alarms_removal_wish(a_pair(), SETTINGS, ACCOUNT))
+    assert aws.alarms == {}
+
+
+def test_every_call_on_a_bucket_names_its_owner(aws: FakeAws, gateway: Gateway) -> None:
+    make(gateway, pair_wish(two_way(), ACCOUNT))
+    make(gateway, trail_wish(a_trail(), ACCOUNT))
+    put_object(aws, PRIMARY.bucket, EAST)
+    make(gateway, {}, pair_removal_wish(two_way(), ACCOUNT, [PRIMARY.bucket, DR.bucket]))
+    calls = [call for call in aws.calls if call.service == "s3" and call.operation != "CreateBucket"]
+    assert {call.params.get("ExpectedBucketOwner") for call in calls} == {ACCOUNT.id}
+    assert {"DeleteObjects", "DeleteBucket", "PutBucketReplication", "PutBucketPolicy"} <= {c.operation for c in calls}
+
+
+def test_reading_never_writes(aws: FakeAws, gateway: Gateway) -> None:
+    for wish in EVERYTHING.values():
+        gateway.observe(wish)
+    assert {call.operation for call in aws.calls if not call.operation.startswith(READING)} == set()
+
+
+@pytest.mark.parametrize("what", EVERYTHING)
+def test_what_does_not_exist_is_read_as_none(gateway: Gateway, what: str) -> None:
+    assert set(gateway.observe(EVERYTHING[what]).values()) == {None}
+
+
+def test_what_a_bucket_without_settings_holds_is_read_as_none(aws: FakeAws, gateway: Gateway) -> None:
+    aws.buckets["example-orders"] = Bucket(EAST)
+    kinds = (
+        "bucket_versioning",
+        "bucket_public_access_block",
+        "bucket_policy",
+        "bucket_replication",
+        "bucket_contents",
+    )
+    assert set(gateway.observe([address(kind) for kind in kinds]).values()) == {None}
+
+
+def test_a_bucket_in_us_east_1_is_created_without_location_and_elsewhere_with_it(aws: FakeAws) -> None:
+    make(Gateway(aws.client_for), pair_wish(a_pair(), ACCOUNT))
+    assert {name: bucket.region for name, bucket in aws.buckets.items()} == {PRIMARY.bucket: EAST, DR.bucket: WEST}
+
+
+def test_a_bucket_that_exists_is_never_created_again(aws: FakeAws, gateway: Gateway) -> None:
+    aws.buckets = {PRIMARY.bucket: Bucket(EAST), DR.bucket: Bucket(WEST)}
+    make(gateway, pair_wish(a_pair(), ACCOUNT))
+    assert "CreateBucket" not in {call.operation for call in aws.calls}
+
+
+def test_only_what_differs_of_a_role_is_written(aws: FakeAws, gateway: Gateway) -> None:
+    wish = pair_wish(a_pair(), ACCOUNT)
+    make(gateway, wish)
+    role = aws.roles["s3-dr-orders-to-us-west-2"].document
+    for field, value, operation in (
+        ("AssumeRolePolicyDocument", '{"Version": "2012-10-17", "Statement": []}', "UpdateAssumeRolePolicy"),
+        ("Description", "changed by hand", "UpdateRole"),
+        ("Tags", [{"Key": "managed-by", "Value": "crossregion.s3_dr"}, {"Key": "team", "Value": "red"}], "TagRole"),
+    ):
+        role[field] = value
+        aws.calls.clear()
+        make(gateway, wish)
+        assert [call.operation for call in aws.writes()] == [operation]
+        assert left(gateway, wish) == []
+    assert {"Key": "team", "Value": "red"} in role["Tags"]
+
+
+def test_a_changed_trail_is_updated_and_keeps_its_other_tags(aws: FakeAws, gateway: Gateway) -> None:
+    make(gateway, trail_wish(a_trail(), ACCOUNT))
+    trail = aws.trails["s3-dr", EAST]
+    trail.settings["LogFileValidationEnabled"] = False
+    trail.tags["team"] = "red"
+    make(gateway, trail_wish(a_trail(), ACCOUNT))
+    assert trail.settings["LogFileValidationEnabled"] is True
+    assert trail.tags == {**owner_tags(), "team": "red"}
+
+
+def test_what_is_ours_goes_into_a_foreign_bucket_policy_and_out_again(aws: FakeAws, gateway: Gateway) -> None:
+    foreign = {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Deny", "Principal": "*"}]}
+    aws.buckets[LOGS.bucket] = Bucket(EAST, policy=json.dumps(foreign))
+    make(gateway, trail_wish(a_trail(), ACCOUNT))
+    assert foreign["Statement"][0] in json.loads(aws.buckets[LOGS.bucket].policy or "")["Statement"]
+    observed = gateway.observe(trail_removal_addresses(a_trail()))
+    make(gateway, {}, trail_removal_wish(a_trail(), ACCOUNT, observed, delete_log_bucket=False))
+    assert json.loads(aws.buckets[LOGS.bucket].policy or "") == foreign
+
+
+def test_a_topic_keeps_the_policy_that_sns_gave_it(aws: FakeAws, gateway: Gateway) -> None:
+    aws.client_for("sns", EAST).create_topic(Name="s3-dr-alarms")
+    make(gateway, topics_wish(TOPICS, ACCOUNT))
+    policy = json.loads(aws.topics[f"arn:aws:sns:{EAST}:{ACCOUNT.id}:s3-dr-alarms"].policy)
+    assert [statement["Sid"] for statement in policy["Statement"]] == ["__default_statement_ID", "S3DrAlarmsPublish"]
+
+
+def test_a_subscription_is_found_again_and_made_only_once(aws: FakeAws, gateway: Gateway) -> None:
+    wish = topics_wish(Topics("s3-dr-alarms", (EAST,), (SUBSCRIPTION,)), ACCOUNT)
+    make(gateway, wish)
+    make(gateway, wish)
+    topic = aws.topics[f"arn:aws:sns:{EAST}:{ACCOUNT.id}:s3-dr-alarms"]
+    assert topic.subscriptions == [{"Protocol": "https", "Endpoint": "https://example.com:8443/alarm"}]
+
+
+def test_an_alarm_is_read_without_what_cloudwatch_adds(aws: FakeAws, gateway: Gateway) -> None:
+    wish = alarms_wish(a_pair(), SETTINGS, ACCOUNT)
+    make(gateway, wish)
+    assert gateway.observe(wish) == wish
+
+
+def test_the_alarms_that_notify_a_topic_are_found_whoever_made_them(aws: FakeAws) -> None:
+    topic = f"arn:aws:sns:{EAST}:{ACCOUNT.id}:s3-dr-alarms"
+    none: dict[str, list[str]] = {"AlarmActions": [], "OKActions": [], "InsufficientDataActions": []}
+    for kind in none:
+        aws.alarms[kind, EAST] = {"AlarmName": kind, **none, kind: [topic]}
+    aws.alarms["other", EAST] = {"AlarmName": "other", **none, "AlarmActions": [f"{topic}-2"]}
+    aws.alarms["elsewhere", WEST] = {"AlarmName": "elsewhere", **none, "AlarmActions": [topic]}
+    assert sorted(alarms_notifying(aws.client_for("cloudwatch", EAST), topic)) == sorted(none)
+
+
+def test_removing_the_last_pair_stops_the_trail_before_it_is_deleted(aws: FakeAws, gateway: Gateway) -> None:
+    make(gateway, trail_wish(a_trail(), ACCOUNT))
+    aws.calls.clear()
+    remove_trail(gateway, a_trail())
+    order = [call.operation for call in aws.writes()]
+    assert order.index("StopLogging") < order.index("DeleteTrail") < order.index("DeleteBucket")
+
+
+def test_foreign_rules_are_written_back_without_what_s3_refuses(aws: FakeAws, gateway: Gateway) -> None:
+    wish = pair_wish(a_pair(), ACCOUNT)
+    make(gateway, wish)
+    foreign = copy.deepcopy(aws.buckets[PRIMARY.bucket].replication)
+    assert foreign is not None
+    foreign["Rules"][0] |= {"ID": "theirs", "Priority": 9, "ExistingObjectReplication": {"Status": "Disabled"}}
+    aws.buckets[PRIMARY.bucket].replication = foreign
+    make(gateway, wish)
+    held: Observed = gateway.observe([address("bucket_replication")])
+    rules = (held[address("bucket_replication")] or {})["Rules"]
+    assert [rule["ID"] for rule in rules] == ["theirs", "s3-dr-orders"]
+    assert "ExistingObjectReplication" not in rules[0]
+
+
+def test_a_missing_thing_is_not_mistaken_for_a_refused_one(aws: FakeAws, gateway: Gateway) -> None:
+    aws.buckets["example-orders"] = Bucket(EAST, owner="999999999999")
+    with pytest.raises(Exception, match="AccessDenied"):
+        gateway.observe([address("bucket_policy")])
+    assert client_error("NoSuchBucketPolicy").response["Error"]["Code"] in ROWS["bucket_policy"].missing

@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""What holds for every pair and every state of AWS."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
+    AlarmSettings,
+    alarms_removal_wish,
+    alarms_wish,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, canonical
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, Document, Pair, Refused
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import (
+    Observed,
+    Wish,
+    applied,
+    plan,
+    waves,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_results
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
+    pair_removal_wish,
+    pair_wish,
+    unwanted_direction,
+)
+from ansible_collections.crossregion.s3_dr.tests.unit import strategies
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNT
+
+every_kind = pytest.mark.parametrize("kind", KINDS)
+KEPT_BY_DESIGN = {
+    "bucket_versioning",  # cannot be unset, and suspending it would harm data
+    "bucket_public_access_block",  # may have been there before us, and opening a bucket is no teardown
+    "sns_subscription",  # somebody confirmed it
+}
+GONE_BY_NAME = {  # ours by their name, whoever made them, or only removed when the user names them
+    "bucket",
+    "bucket_contents",
+    "iam_role",
+    "iam_role_policy",
+    "trail",
+    "trail_logging",
+    "metric_alarm",
+}
+LISTS = {
+    "bucket_replication": "Rules",
+    "bucket_policy": "Statement",
+    "sns_topic_policy": "Statement",
+    "trail_event_selectors": "AdvancedEventSelectors",
+}
+
+
+def meaning(world: Observed) -> Observed:
+    """What AWS holds, in canonical form."""
+    return {address: canonical(address.kind, document) for address, document in world.items()}
+
+
+def complete(world: Observed, wish: Wish) -> Observed:
+    """The world with nothing at the addresses that it does not name."""
+    return {**dict.fromkeys(wish), **world}
+
+
+# --- each kind -----------------------------------------------------------------------------------------------
+
+
+@every_kind
+@given(data=st.data())
+def test_putting_twice_is_putting_once(kind: str, data: st.DataObject) -> None:
+    ours, theirs = data.draw(strategies.merges(kind))
+    once = KINDS[kind].put(ours, theirs)
+    assert KINDS[kind].put(ours, once) == once
+
+
+@every_kind
+@given(data=st.data())
+def test_taking_twice_is_taking_once(kind: str, data: st.DataObject) -> None:
+    ours, theirs = data.draw(strategies.merges(kind))
+    once = KINDS[kind].take(ours, theirs)
+    assert KINDS[kind].take(ours, once) == once
+
+
+@every_kind
+@given(data=st.data())
+def test_the_canonical_form_is_its_own_canonical_form(kind: str, data: st.DataObject) -> None:
+    _ours, theirs = data.draw(strategies.merges(kind))
+    once = canonical(kind, theirs)
+    assert canonical(kind, once) == once
+
+
+@every_kind
+@given(data=st.data(), dice=st.randoms(use_true_random=False))
+def test_the_order_of_lists_never_matters(kind: str, data: st.DataObject, dice: random.Random) -> None:
+    ours, theirs = data.draw(strategies.merges(kind))
+    assert canonical(kind, strategies.shuffled(theirs, dice)) == canonical(kind, theirs)
+    here = canonical(kind, KINDS[kind].put(ours, theirs))
+    there = KINDS[kind].put(strategies.shuffled(ours, dice), strategies.shuffled(theirs, dice))
+    assert canonical(kind, there) == here
+
+
+@every_kind
+@given(data=st.data())
+def test_merging_changes_neither_of_its_arguments(kind: str, data: st.DataObject) -> None:
+    ours, theirs = data.draw(strategies.merges(kind))
+    before = repr((ours, theirs))
+    KINDS[kind].put(ours, theirs)
+    KINDS[kind].take(ours, theirs)
+    canonical(kind, theirs)
+    assert repr((ours, theirs)) == before
+
+
+@every_kind
+@given(data=st.data())
+def test_taking_after_putting_restores_what_was_foreign(kind: str, data: st.DataObject) -> None:
+    ours = data.draw(strategies.ours(kind) if kind != "bucket_contents" else st.just({}))
+    foreign = None if kind in GONE_BY_NAME else data.draw(st.none() | strategies.foreign(kind, ours))
+    if kind == "trail_event_selectors" and (foreign or {}).get("AdvancedEventSelectors") is None:
+        return  # without foreign selectors the trail goes, and its selectors with it
+    if kind == "sns_topic_policy" and foreign is None:
+        return  # a topic has a policy as long as it exists
+    after = KINDS[kind].take(ours, KINDS[kind].put(ours, foreign))
+    if kind in KEPT_BY_DESIGN:
+        assert after == KINDS[kind].put(ours, foreign)
+    else:
+        assert canonical(kind, after) == canonical(kind, foreign)
+
+
+@pytest.mark.parametrize("kind", LISTS)
+@given(data=st.data())
+def test_foreign_entries_survive_byte_for_byte_and_in_their_order(kind: str, data: st.DataObject) -> None:
+    ours = data.draw(strategies.ours(kind))
+    foreign = data.draw(strategies.foreign(kind, ours))
+    entries = [writable(entry) for entry in foreign.get(LISTS[kind], [])]
+    put = KINDS[kind].put(ours, foreign)
+    taken = KINDS[kind].take(ours, put) or {}
+    assert put[LISTS[kind]][: len(entries)] == entries
+    assert taken.get(LISTS[kind], []) == entries
+
+
+def writable(entry: Document) -> Document:
+    """S3 returns this field and refuses it when it is sent back."""
+    return {key: value for key, value in entry.items() if key != "ExistingObjectReplication"}
+
+
+@given(data=st.data())
+def test_foreign_rules_that_replicate_as_another_role_are_refused(data: st.DataObject) -> None:
+    ours = data.draw(strategies.ours("bucket_replication"))
+    foreign = data.draw(strategies.foreign("bucket_replication", {"Role": "arn:aws:iam::111122223333:role/theirs"}))
+    both = {**foreign, "Rules": [*foreign["Rules"], *ours["Rules"]]}
+    for held in (foreign, both):
+        with pytest.raises(Refused, match="role/theirs"):
+            KINDS["bucket_replication"].put(ours, held)
+
+
+@pytest.mark.parametrize("kind", ["iam_role", "trail"])
+@given(data=st.data())
+def test_what_does_not_carry_our_tag_is_refused_when_putting_and_kept_when_taking(
+    kind: str, data: st.DataObject
+) -> None:
+    ours = data.draw(strategies.ours(kind))
+    theirs = {**ours, "Tags": data.draw(st.sampled_from([{}, {"managed-by": "terraform"}]))}
+    with pytest.raises(Refused, match=r"managed-by=crossregion\.s3_dr"):
+        KINDS[kind].put(ours, theirs)
+    assert KINDS[kind].take(ours, theirs) == theirs
+
+
+@given(data=st.data())
+def test_a_foreign_topic_is_used_as_it_is_and_never_deleted(data: st.DataObject) -> None:
+    ours = data.draw(strategies.ours("sns_topic"))
+    theirs = data.draw(strategies.foreign("sns_topic", ours))
+    assert KINDS["sns_topic"].put(ours, theirs) == theirs
+    assert KINDS["sns_topic"].take(ours, theirs) == theirs
+
+
+# --- plans ---------------------------------------------------------------------------------------------------
+
+
+@given(strategies.wishes_and_worlds())
+def test_after_a_plan_nothing_is_left_to_plan(both: tuple[Wish, Observed]) -> None:
+    wish, world = both
+    assert plan(wish, applied(plan(wish, world), world)) == ()
+
+
+@given(strategies.wishes_and_worlds(), st.randoms(use_true_random=False))
+def test_neither_the_order_of_the_wish_nor_that_of_aws_matters(
+    both: tuple[Wish, Observed], dice: random.Random
+) -> None:
+    wish, world = both
+    other_wish, other_world = ({a: strategies.shuffled(d, dice) for a, d in one.items()} for one in (wish, world))
+    other_wish = dict(dice.sample(list(other_wish.items()), len(wish)))
+    assert as_results(plan(other_wish, other_world)) == as_results(plan(wish, world))
+
+
+@given(strategies.wishes_and_worlds())
+def test_each_step_begins_with_what_aws_then_holds(both: tuple[Wish, Observed]) -> None:
+    wish, world = both
+    predicted = plan(wish, world)
+    assert len({step.address for step in predicted}) == len(predicted)
+    for step in predicted:
+        assert plan(wish, world)[0] == step
+        assert world[step.address] == step.before
+        world = applied([step], world)
+
+
+@given(strategies.wishes_and_worlds())
+def test_a_run_killed_after_any_step_and_started_again_converges(both: tuple[Wish, Observed]) -> None:
+    wish, world = both
+    steps = plan(wish, world)
+    end = meaning(applied(steps, world))
+    for done in range(len(steps) + 1):
+        broken_off = applied(steps[:done], world)
+        assert meaning(applied(plan(wish, broken_off), broken_off)) == end
+
+
+@given(strategies.pairs(), strategies.accounts, st.data())
+def test_a_removal_killed_after_any_step_and_started_again_converges(
+    pair: Pair, account: Account, data: st.DataObject
+) -> None:
+    deleted = data.draw(st.sampled_from([(), (pair.dr.bucket,), (pair.primary.bucket, pair.dr.bucket)]))
+    unwanted = pair_removal_wish(pair, account, deleted)
+    world = data.draw(strategies.worlds(unwanted))
+    steps = plan({}, world, unwanted)
+    end = meaning(applied(steps, world))
+    for done in range(len(steps) + 1):
+        broken_off = applied(steps[:done], world)
+        assert meaning(applied(plan({}, broken_off, unwanted), broken_off)) == end
+
+
+@given(strategies.pairs(), strategies.accounts, st.data())
+def test_a_pair_that_is_built_and_removed_leaves_what_was_foreign(
+    pair: Pair, account: Account, data: st.DataObject
+) -> None:
+    wish, unwanted = pair_wish(pair, account), pair_removal_wish(pair, account)
+    world = {
+        address: data.draw(st.none() | strategies.foreign(address.kind, mine))
+        for address, mine in wish.items()
+        if address.kind in ("bucket_replication", "bucket_versioning")
+    }
+    world = complete(complete(world, wish), unwanted)
+    built = applied(plan(wish, world), world)
+    removed = applied(plan({}, built, unwanted), built)
+    assert {a: d for a, d in meaning(removed).items() if a.kind == "bucket_replication"} == {
+        a: d for a, d in meaning(world).items() if a.kind == "bucket_replication"
+    }
+    assert not [a for a, d in removed.items() if a.kind.startswith("iam") and d is not None]
+    assert all(d == {"Status": "Enabled"} for a, d in removed.items() if a.kind == "bucket_versioning")
+    assert all(d is not None for a, d in removed.items() if a.kind == "bucket")
+
+
+@given(strategies.pairs(), st.data())
+def test_no_rule_that_stays_loses_the_role_that_it_replicates_as(pair: Pair, data: st.DataObject) -> None:
+    wish, unwanted = pair_wish(pair, ACCOUNT), pair_removal_wish(pair, ACCOUNT)
+    world = complete(data.draw(strategies.worlds(wish)), unwanted)
+    built = applied(plan(wish, world), world)
+    try:
+        removed = applied(plan({}, built, unwanted), built)
+    except Refused:
+        return
+    replicate_as = {d["Role"] for a, d in removed.items() if a.kind == "bucket_replication" and d}
+    gone = {a.name for a, d in removed.items() if a.kind == "iam_role" and d is None}
+    assert not {role for role in replicate_as if role.rsplit("/", 1)[1] in gone}
+
+
+@given(strategies.pairs(), strategies.accounts)
+def test_a_pair_that_becomes_one_way_loses_exactly_its_way_back(pair: Pair, account: Account) -> None:
+    both_ways = two_way(pair)
+    built = applied(plan(both, nothing(both), {}), nothing(both)) if (both := pair_wish(both_ways, account)) else {}
+    one_way = Pair(pair.name, pair.primary, pair.dr, pair.rules, allow_same_region=pair.allow_same_region)
+    wish, unwanted = pair_wish(one_way, account), unwanted_direction(one_way, account)
+    after = applied(plan(wish, built, unwanted), built)
+    fresh = applied(plan(wish, nothing(wish)), nothing(wish))
+    assert {a: d for a, d in meaning(after).items() if d is not None} == meaning(fresh)
+
+
+def two_way(pair: Pair) -> Pair:
+    """The pair in both directions."""
+    return Pair(pair.name, pair.primary, pair.dr, pair.rules, type(pair.direction)("two_way"), pair.allow_same_region)
+
+
+def nothing(wish: Wish) -> Observed:
+    """An AWS that holds nothing of it."""
+    return dict.fromkeys(wish)
+
+
+@given(strategies.pairs(), strategies.accounts)
+def test_alarms_are_removed_whatever_the_pair_was_before(pair: Pair, account: Account) -> None:
+    settings = AlarmSettings("alarms")
+    wish = alarms_wish(two_way(pair), settings, account)
+    unwanted = alarms_removal_wish(pair, settings, account)
+    built = complete(applied(plan(wish, nothing(wish)), nothing(wish)), unwanted)
+    assert set(applied(plan({}, built, unwanted), built).values()) <= {None}
+
+
+@given(strategies.wishes_and_worlds())
+def test_waves_hold_every_step_once_in_the_order_of_the_plan(both: tuple[Wish, Observed]) -> None:
+    wish, world = both
+    steps = plan(wish, world)
+    ranks = []
+    seen = []
+    for wave in waves(steps):
+        found = [step for chain in wave for step in chain]
+        ranks.append({KINDS[step.address.kind].rank for step in found})
+        seen += found
+        for chain in wave:
+            assert len({(step.address.account, step.address.region, step.address.name) for step in chain}) == 1
+    assert sorted(seen, key=steps.index) == list(steps)
+    assert all(len(rank) == 1 for rank in ranks)
+    assert ranks == sorted(ranks, key=min)
+
+
+# --- pairs ---------------------------------------------------------------------------------------------------
+
+
+@given(strategies.pairs())
+def test_reversed_twice_is_the_same_pair(pair: Pair) -> None:
+    assert pair.reversed().reversed() == pair
+    assert pair.reversed() != pair
+    assert list(pair.reversed().ends()) == list(pair.ends())[::-1]
+
+
+@given(strategies.pairs(), strategies.accounts)
+def test_a_two_way_pair_wishes_the_same_from_either_end(pair: Pair, account: Account) -> None:
+    pair = two_way(pair)
+    assert pair_wish(pair.reversed(), account) == pair_wish(pair, account)
+
+
+@given(strategies.pairs())
+def test_each_direction_has_a_role_of_its_own_with_a_name_that_iam_takes(pair: Pair) -> None:
+    names = [link.role_name for link in pair.both_links()]
+    assert len(set(names)) == 2
+    assert all(len(name) <= 64 for name in names)
