@@ -13,7 +13,7 @@ options:
   name:
     description:
       - The pair's name. It becomes part of the names of the IAM roles and alarms.
-      - 1 to 40 letters, digits, V(_), V(.) or V(-), beginning with a letter or digit.
+      - 1 to 39 letters, digits, V(_), V(.) or V(-), beginning with a letter or digit.
     type: str
     required: true
   primary:

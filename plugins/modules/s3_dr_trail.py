@@ -117,6 +117,13 @@ trail_arn:
   returned: success
   type: str
   sample: arn:aws:cloudtrail:us-east-1:111122223333:trail/s3-dr
+notes:
+  description: What a person should know after the change, one sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - 'The trail s3-dr stays, since it also records: s3-dr pair invoices.'
 steps:
   description: What was changed, in order. In check mode, what would be changed.
   returned: always
@@ -197,6 +204,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail impo
     Trail,
     trail_removal_wish,
     trail_wish,
+    why_trail_stays,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
@@ -239,7 +247,7 @@ def set_up(module: AnsibleAWSModule, gateway: Gateway, trail: Trail, account: Ac
         check_buckets([trail.log_bucket], account, observed, create=module.params["create_bucket"])
         return wish, {}
 
-    return reconcile(module, gateway, wish, goal)
+    return {**reconcile(module, gateway, wish, goal), "notes": []}
 
 
 def take_down(module: AnsibleAWSModule, gateway: Gateway, trail: Trail, account: Account) -> dict:
@@ -249,10 +257,16 @@ def take_down(module: AnsibleAWSModule, gateway: Gateway, trail: Trail, account:
     if delete_logs:
         addresses.update(bucket_deletion_wish(trail.log_bucket, account))
 
+    said: list[str] = []
+
     def goal(observed: Observed) -> tuple[Wish, Wish]:
+        stays = why_trail_stays(trail, account, observed)
+        if stays:
+            kept = f" So does its log bucket {trail.log_bucket.bucket}." if delete_logs else ""
+            said.append(f"{stays}{kept}")
         return {}, trail_removal_wish(trail, account, observed, delete_log_bucket=delete_logs)
 
-    return reconcile(module, gateway, addresses, goal)
+    return {**reconcile(module, gateway, addresses, goal), "notes": said}
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ description:
   - Compares the configuration of both ends with the declared pair, by the plan that
     M(crossregion.s3_dr.s3_replication_pair) would carry out. Nothing of it is carried out.
   - Sends one canary object through each enabled rule of each direction, waits until S3 says that it is replicated and
-    its bytes are read at the other end, or until the deadline. Then removes its versions at both ends.
+    its bytes are read at the other end, or until the deadline. Then removes its versions at both ends. A canary that is
+    late is left to arrive, and the result names it.
   - Says which replication metrics CloudWatch holds, in the Region where AWS publishes each.
   - Fails when the configuration differs or a canary did not arrive, after everything has been looked at.
 author:
@@ -136,24 +137,30 @@ canaries:
       sample: 3HL4kqtJlcpXroDTDmJ
     status:
       description:
-        - V(replicated) means that its bytes were read at the other end.
+        - V(replicated) means that it was compared with its replica at the other end.
         - V(late) means that the deadline passed, V(failed) that S3 gave up, V(differs) that the bytes are others,
           V(not_written) that it could not be written.
       type: str
       returned: always
       sample: replicated
     seconds:
-      description: The time from writing it to the outcome, its removal included.
+      description: The time from writing it to the outcome.
       type: float
       returned: always
       sample: 3.2
+    compared:
+      description:
+        - What was compared with the replica. V(bytes), or V(size) in a class that must be restored to be read.
+      type: str
+      returned: always
+      sample: bytes
     reason:
       description: Why it did not arrive.
       type: str
       returned: always
       sample: null
     left_behind:
-      description: What could not be removed, with the reason.
+      description: What was not removed, with the reason. A late canary is left to arrive.
       type: list
       elements: str
       returned: always
@@ -248,6 +255,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
     check_buckets,
     pair_wish,
     unwanted_direction,
+    without_roles_in_use,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict import (
     canary_problems,
@@ -273,7 +281,7 @@ def drift_of(gateway: Gateway, pair: Pair, account: Account) -> tuple[Step, ...]
     wish, unwanted = pair_wish(pair, account), unwanted_direction(pair, account)
     observed = gateway.observe([*wish, *unwanted])
     check_buckets(pair.ends(), account, observed, create=True)
-    return plan(wish, observed, unwanted)
+    return plan(wish, observed, without_roles_in_use(unwanted, observed))
 
 
 def fly_canaries(clients: Clients, pair: Pair, account: Account, deadline_seconds: int) -> list[Canary]:

@@ -152,17 +152,29 @@ api_calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_rows import alarms_named
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway, asking
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
     AlarmSettings,
     alarm_names,
-    alarms_removal_wish,
+    alarm_prefix,
     alarms_wish,
+    leftover_alarms,
     unwatched_rules,
 )
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, Pair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec, pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
+
+
+def alarms_of(pair: Pair, clients: Clients, account: Account) -> dict[str, list[str]]:
+    """The names of the pair's alarms that each of its two Regions holds."""
+    names = {}
+    for end in pair.ends():
+        with asking(f"the alarms of pair '{pair.name}' in {end.region}", "cloudwatch:DescribeAlarms"):
+            names[end.region] = alarms_named(clients("cloudwatch", end.region, account.id), alarm_prefix(pair.name))
+    return names
 
 
 def main() -> None:
@@ -183,10 +195,9 @@ def main() -> None:
         pair = pair_from(module.params)
         settings = AlarmSettings(module.params["topic_name"], module.params["latency_seconds"])
         account = clients.caller()
-        every = alarms_removal_wish(pair, settings, account)
         wish = alarms_wish(pair, settings, account) if module.params["state"] == "present" else {}
-        unwanted = {address: document for address, document in every.items() if address not in wish}
-        result = reconcile(module, gateway, every, lambda observed: (wish, unwanted))
+        unwanted = leftover_alarms(pair, wish, alarms_of(pair, clients, account), account)
+        result = reconcile(module, gateway, [*wish, *unwanted], lambda observed: (wish, unwanted))
         said = unwatched_rules(pair) if module.params["state"] == "present" else []
         return {**result, "alarms": alarm_names(wish), "notes": said, "api_calls": clients.api_calls()}
 

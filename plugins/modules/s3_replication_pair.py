@@ -159,6 +159,7 @@ pair:
         status: enabled
         delete_markers: false
         observation: metrics
+    allow_same_region: false
 notes:
   description: What a person should know after the change, one sentence each.
   returned: success
@@ -203,7 +204,9 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
     notes,
     pair_removal_wish,
     pair_wish,
+    roles_kept_notes,
     unwanted_direction,
+    without_roles_in_use,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
@@ -239,8 +242,8 @@ def set_up(module: AnsibleAWSModule, gateway: Gateway, pair: Pair, account: Acco
 
     def goal(observed: Observed) -> tuple[Wish, Wish]:
         check_buckets(pair.ends(), account, observed, create=module.params["create_buckets"])
-        said.extend(notes(wish, observed))
-        return wish, unwanted
+        said.extend([*notes(wish, observed), *roles_kept_notes(unwanted, observed)])
+        return wish, without_roles_in_use(unwanted, observed)
 
     result = reconcile(module, gateway, [*wish, *unwanted], goal)
     return {**result, "notes": said}
@@ -249,8 +252,14 @@ def set_up(module: AnsibleAWSModule, gateway: Gateway, pair: Pair, account: Acco
 def take_down(module: AnsibleAWSModule, gateway: Gateway, pair: Pair, account: Account) -> dict:
     """Remove what is the pair's, and the buckets that are named."""
     unwanted = pair_removal_wish(pair, account, module.params["delete_buckets"])
-    result = reconcile(module, gateway, unwanted, lambda observed: ({}, unwanted))
-    return {**result, "notes": []}
+    said: list[str] = []
+
+    def goal(observed: Observed) -> tuple[Wish, Wish]:
+        said.extend(roles_kept_notes(unwanted, observed))
+        return {}, without_roles_in_use(unwanted, observed)
+
+    result = reconcile(module, gateway, unwanted, goal)
+    return {**result, "notes": said}
 
 
 def main() -> None:

@@ -165,7 +165,7 @@ def launch(python: str, state: Path, port: int, lag: float) -> subprocess.Popen[
     """Start the server in a session of its own, so that it outlives the shell that started it."""
     with (state / "server.log").open("wb") as log:
         return subprocess.Popen(
-            [python, "-m", SERVER_MODULE, str(state)],
+            [str(Path(python).absolute()), "-m", SERVER_MODULE, str(state)],
             env=server_environment(state, port, lag),
             cwd=state,
             stdin=subprocess.DEVNULL,

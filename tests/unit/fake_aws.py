@@ -277,8 +277,9 @@ class FakeAws:
         raise client_error("NoSuchVersion", "The specified version does not exist.")
 
     def _s3_HeadObject(self, params: Answer, region: str) -> Answer:
-        status = self.replicates(self._version(params, region))
-        return {"ReplicationStatus": status} if status else {}
+        version = self._version(params, region)
+        status = self.replicates(version)
+        return {"ContentLength": len(version["body"]), **({"ReplicationStatus": status} if status else {})}
 
     def _s3_GetObject(self, params: Answer, region: str) -> Answer:
         return {"Body": io.BytesIO(self._version(params, region)["body"])}

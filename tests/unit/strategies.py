@@ -63,7 +63,7 @@ def pairs(draw: st.DrawFn) -> Pair:
     regions = draw(st.sampled_from(list(permutations(REGIONS, 2))))
     classes = st.none() | st.sampled_from(STORAGE_CLASSES)
     return Pair(
-        name=draw(st.sampled_from(["o", "orders", "orders-eu", "A_b.c-9", "p" * 40])),
+        name=draw(st.sampled_from(["o", "orders", "orders-eu", "A_b.c-9", "p" * 39])),
         primary=End(draw(words) + "-primary", regions[0], draw(classes)),
         dr=End(draw(words) + "-dr", regions[0 if same_region else 1], draw(classes)),
         rules=draw(rules()),
@@ -263,6 +263,10 @@ def wishes_and_worlds(draw: st.DrawFn) -> tuple[Wish, Observed]:
     """All that one module may wish, and what AWS may hold."""
     wish = draw(wishes())
     return wish, draw(worlds(wish))
+
+
+dice = st.integers(0, 99).map(random.Random)
+"""A source of random choices. Hypothesis' own would record each throw, which takes long."""
 
 
 def shuffled(document: Any, dice: random.Random) -> Any:

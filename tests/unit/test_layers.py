@@ -49,9 +49,9 @@ def imports(source: str, path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
-            stem = ".".join([*base, *((node.module or "").split(".") if node.module else [])])
-            names_modules = not node.module or stem.rsplit(".", 1)[-1] in LAYERS
-            yield from (f"{stem}.{alias.name}" for alias in node.names) if names_modules else (stem,)
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            ours = stem.startswith(COLLECTION)
+            yield from (f"{stem}.{alias.name}" for alias in node.names) if ours else (stem,)
 
 
 def reaches(name: str) -> str:

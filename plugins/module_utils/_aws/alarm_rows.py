@@ -58,6 +58,12 @@ def alarms_notifying(client: Client, topic: str) -> list[str]:
     return names
 
 
+def alarms_named(client: Client, prefix: str) -> list[str]:
+    """The names of a Region's metric alarms that begin so."""
+    pages = client.get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm"])
+    return [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
+
+
 def _topic_arn(client: Client, address: Address, topic: str) -> str:
     partition = client.meta.partition
     return f"arn:{partition}:sns:{address.region}:{address.account}:{topic}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from .._core.model import Address, Document, Step
@@ -70,10 +70,8 @@ class Gateway:
         self._make_clients([step.address for step in steps])
         with ThreadPoolExecutor(max_workers=_THREADS) as pool:
             for wave in waves(steps):
-                running = [pool.submit(self._carry_out_chain, chain) for chain in wave]
-                wait(running)  # so that `done` is complete before a failure of one of them is raised
-                for chain in running:
-                    chain.result()
+                for running in [pool.submit(self._carry_out_chain, chain) for chain in wave]:
+                    running.result()
 
     def _make_clients(self, addresses: list[Address]) -> None:
         """Make the clients one after the other, since boto3's sessions are not safe to share between threads."""
@@ -105,8 +103,6 @@ class Gateway:
         try:
             self._until_settled(step, row)
         except ClientError as error:
-            if verb == "remove" and _code(error) in row.missing:
-                return
             raise AwsFailure(_explain(step.address, verb, row, error)) from error
         except NotDeleted as error:
             raise AwsFailure(
@@ -124,6 +120,8 @@ class Gateway:
             try:
                 return self._call(step, row)
             except ClientError as error:
+                if step.after is None and _code(error) in row.missing:
+                    return None  # it is gone already, which is all that was wanted
                 if not _is_eventual(row, error) or self._clock() + pause > deadline:
                     raise
             self._sleep(pause)

@@ -75,7 +75,11 @@ ROWS = {
         _read_role,
         _write_role,
         _delete_role,
-        {"read": "iam:GetRole", "write": "iam:CreateRole, iam:TagRole", "remove": "iam:DeleteRole"},
+        {
+            "read": "iam:GetRole",
+            "write": "iam:CreateRole, iam:TagRole, iam:UpdateRole, iam:UpdateAssumeRolePolicy",
+            "remove": "iam:DeleteRole",
+        },
         missing=frozenset({"NoSuchEntity"}),
         eventual=(Eventual("ConcurrentModification"),),
     ),

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._core.model import Address, Document
 from .contents import count_contents, delete_contents
-from .row import Client, Eventual, Row, never_removed, never_written
+from .row import Client, ClientError, Eventual, Row, never_removed, never_written
 
 NO_BUCKET = frozenset({"NoSuchBucket", "404"})
 
@@ -38,7 +38,13 @@ def _create_bucket(client: Client, address: Address, before: Document | None, af
 
 
 def _delete_bucket(client: Client, address: Address, before: Document) -> None:
-    client.delete_bucket(**bucket_args(address))
+    """What was still on its way when the contents were deleted, a replica or a log file, is deleted as well."""
+    try:
+        client.delete_bucket(**bucket_args(address))
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "BucketNotEmpty":
+            delete_contents(client, address.name, address.account)
+        raise  # the gateway tries again for a while
 
 
 def _read_contents(client: Client, address: Address) -> Document | None:
@@ -112,7 +118,11 @@ ROWS = {
         _read_contents,
         never_written,
         _delete_contents,
-        {"read": "s3:ListBucketVersions", "write": "", "remove": "s3:DeleteObjectVersion"},
+        {
+            "read": "s3:ListBucketVersions, s3:ListBucketMultipartUploads",
+            "write": "",
+            "remove": "s3:DeleteObject, s3:DeleteObjectVersion, s3:AbortMultipartUpload",
+        },
         missing=NO_BUCKET,
     ),
     "bucket_versioning": Row(

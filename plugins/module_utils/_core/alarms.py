@@ -168,13 +168,21 @@ def alarms_wish(pair: Pair, settings: AlarmSettings, account: Account) -> dict[A
     return wish
 
 
-def alarms_removal_wish(pair: Pair, settings: AlarmSettings, account: Account) -> dict[Address, Document]:
-    """The alarms of both directions, whether or not the pair is still two-way or its rules still observed."""
-    wish: dict[Address, Document] = {}
-    for link in pair.both_links():
-        for rule in link.rules:
-            wish.update(_rule_alarms(link, rule, settings, account))
-    return wish
+def leftover_alarms(
+    pair: Pair, wish: Iterable[Address], found: dict[str, Iterable[str]], account: Account
+) -> dict[Address, Document]:
+    """The pair's alarms that are not wished (any more): of rules that were renamed, left out or are not observed.
+
+    Args:
+        found: for each Region the names of alarms that AWS holds.
+    """
+    addresses = {
+        Address("metric_alarm", name, region, account.id)
+        for region, names in found.items()
+        for name in names
+        if name.startswith(alarm_prefix(pair.name))
+    }
+    return {address: {} for address in sorted(addresses - set(wish))}
 
 
 def alarm_names(wish: Iterable[Address]) -> dict[str, list[str]]:

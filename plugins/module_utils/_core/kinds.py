@@ -171,8 +171,7 @@ def _canonical_filter(rule_filter: Document) -> Document:
 
 def _put_statements(ours: Document, theirs: Document | None) -> Document:
     return {
-        **(theirs or {}),
-        "Version": (theirs or ours)["Version"],
+        **(theirs or {"Version": ours["Version"]}),
         "Statement": _merge(ours["Statement"], _statements(theirs), "Sid"),
     }
 
@@ -234,6 +233,9 @@ def _canonical_role(document: Document) -> Document:
 
 # --- trails --------------------------------------------------------------------------------------------------
 
+MAX_SELECTOR_VALUES = 500
+"""CloudTrail's limit of values over all selectors of a trail."""
+
 _DEFAULT_SELECTOR = {"ReadWriteType": "All", "IncludeManagementEvents": True}
 
 
@@ -246,7 +248,20 @@ def _put_selectors(ours: Document, theirs: Document | None) -> Document:
             "trail."
         )
     theirs_advanced = (theirs or {}).get("AdvancedEventSelectors", [])
-    return {"AdvancedEventSelectors": _merge(ours["AdvancedEventSelectors"], theirs_advanced, "Name")}
+    merged = _merge(ours["AdvancedEventSelectors"], theirs_advanced, "Name")
+    values = selector_values(merged)
+    if values > MAX_SELECTOR_VALUES:
+        raise Refused(
+            f"its selectors would hold {values} values with those that are there, and CloudTrail takes "
+            f"{MAX_SELECTOR_VALUES} a trail. Divide the pairs between two trails."
+        )
+    return {"AdvancedEventSelectors": merged}
+
+
+def selector_values(selectors: Iterable[Document]) -> int:
+    """How many values the conditions of the selectors hold, which is what CloudTrail limits."""
+    fields = [field for selector in selectors for field in selector["FieldSelectors"]]
+    return sum(len(values) for field in fields for values in field.values() if isinstance(values, list))
 
 
 def _is_default(selector: Document) -> bool:

@@ -20,7 +20,7 @@ Document = Mapping[str, Any]
 GLOBAL = "global"
 """The Region of an address whose service is not Regional (IAM)."""
 
-_PAIR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+_PAIR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,38}")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
@@ -183,7 +183,7 @@ class Pair:
     def __post_init__(self) -> None:
         if not _PAIR_NAME.fullmatch(self.name):
             raise InvalidInput(
-                f"pair '{self.name}': a pair's name has 1 to 40 letters, digits, '_', '.' or '-' and begins with a "
+                f"pair '{self.name}': a pair's name has 1 to 39 letters, digits, '_', '.' or '-' and begins with a "
                 "letter or digit, since it becomes part of IAM and CloudWatch names. Rename the pair."
             )
         if self.primary.bucket == self.dr.bucket:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .kinds import owner_tags
+from .kinds import KINDS, owner_tags
 from .model import GLOBAL, Account, Address, Direction, Document, End, InvalidInput, Link, Observation, Pair, Rule
 from .plan import Observed, Wish
 
@@ -57,6 +57,35 @@ def pair_removal_wish(pair: Pair, account: Account, delete_buckets: Iterable[str
         if end.bucket in delete_buckets:
             wish.update(bucket_deletion_wish(end, account))
     return wish
+
+
+def without_roles_in_use(unwanted: Wish, observed: Observed) -> dict[Address, Document]:
+    """Leave out the roles as which rules replicate that are not ours and stay: they would fail without them."""
+    in_use = set(_roles_in_use(unwanted, observed))
+    return {
+        address: document
+        for address, document in unwanted.items()
+        if not (address.region == GLOBAL and address.name.split("/")[0] in in_use)
+    }
+
+
+def roles_kept_notes(unwanted: Wish, observed: Observed) -> list[str]:
+    """One sentence for each role that stays for the sake of foreign rules."""
+    return [
+        f"The role {role} stays: bucket {bucket} has rules that are not this pair's and replicate as it."
+        for role, bucket in _roles_in_use(unwanted, observed).items()
+    ]
+
+
+def _roles_in_use(unwanted: Wish, observed: Observed) -> dict[str, str]:
+    """The names of our roles that foreign rules use, and the bucket of those rules."""
+    in_use = {}
+    for address, ours in unwanted.items():
+        if address.kind == "bucket_replication":
+            rest = KINDS[address.kind].take(ours, observed[address])
+            if rest is not None and rest["Role"] == ours["Role"]:
+                in_use[ours["Role"].rsplit("/", 1)[1]] = address.name
+    return in_use
 
 
 def bucket_deletion_wish(end: End, account: Account) -> dict[Address, Document]:

@@ -13,15 +13,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .kinds import is_ours, owner_tags
+from .kinds import MAX_SELECTOR_VALUES, is_ours, owner_tags, selector_values
 from .model import Account, Address, Document, End, InvalidInput
 from .plan import Observed
 from .replication import bucket_address, bucket_arn, bucket_deletion_wish
 
-_TRAIL_NAME = re.compile(r"[A-Za-z0-9](?:[._-]?[A-Za-z0-9])+")
+_TRAIL_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[A-Za-z0-9](?:[._-]?[A-Za-z0-9])+")
 _MANAGEMENT_SELECTOR = "s3-dr management events"
-_MAX_SELECTOR_VALUES = 500
-"""CloudTrail's limit of values over all selectors of a trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +52,7 @@ class Trail:
         if not (3 <= len(self.name) <= 128 and _TRAIL_NAME.fullmatch(self.name)):
             raise InvalidInput(
                 f"trail '{self.name}': CloudTrail takes 3 to 128 letters, digits, '.', '_' and '-' as a name, "
-                "beginning and ending with a letter or digit. Choose another `name`."
+                "beginning and ending with a letter or digit, and nothing like an IP address. Choose another `name`."
             )
         if self.key_prefix != self.key_prefix.strip("/") or len(self.key_prefix) > 200:
             raise InvalidInput(
@@ -67,11 +65,21 @@ class Trail:
                 f"trail '{self.name}': its log bucket '{self.log_bucket.bucket}' is an end of a pair, so each log "
                 "file would be recorded in the next one. Name a bucket of its own as `log_bucket`."
             )
-        if len(buckets) > _MAX_SELECTOR_VALUES:
+        self._check_pairs()
+        values = selector_values([_management_selector(), *(_pair_selector(pair, "aws") for pair in self.pairs)])
+        if values > MAX_SELECTOR_VALUES:
             raise InvalidInput(
-                f"trail '{self.name}': {len(buckets)} buckets, but a trail takes {_MAX_SELECTOR_VALUES}. "
-                "Divide the pairs between two trails."
+                f"trail '{self.name}': the selectors for {len(buckets)} buckets hold {values} values, and CloudTrail "
+                f"takes {MAX_SELECTOR_VALUES} a trail. Divide the pairs between two trails."
             )
+
+    def _check_pairs(self) -> None:
+        names = [pair.name for pair in self.pairs]
+        for pair in self.pairs:
+            if names.count(pair.name) > 1:
+                raise InvalidInput(f"trail '{self.name}': pair '{pair.name}' is given twice. Name each pair once.")
+            if not pair.buckets:
+                raise InvalidInput(f"trail '{self.name}': pair '{pair.name}' has no buckets. Name both of its buckets.")
 
     def arn(self, account: Account) -> str:
         """The ARN that the trail has, known before it exists."""
@@ -126,11 +134,15 @@ def trail_removal_wish(
 
     While the trail records anything else, or is not ours, only the pairs' selectors go. Else the trail goes, stopped
     first, and its statements leave the log bucket's policy. The logs stay unless their bucket is named for deletion.
+    A trail that is gone already is on that way too: a run may have been interrupted behind its deletion.
     """
     wish = trail_wish(trail, account)
-    selectors = selectors_address(trail, account)
-    if not is_ours(observed[trail_address(trail, account)]) or _records_others(trail, observed[selectors]):
-        return {selectors: {"AdvancedEventSelectors": [_pair_selector(p, account.partition) for p in trail.pairs]}}
+    if why_trail_stays(trail, account, observed):
+        return {
+            selectors_address(trail, account): {
+                "AdvancedEventSelectors": [_pair_selector(pair, account.partition) for pair in trail.pairs]
+            }
+        }
     going = ("bucket_policy", "trail", "trail_logging")
     removal = {address: document for address, document in wish.items() if address.kind in going}
     if delete_log_bucket:
@@ -138,10 +150,21 @@ def trail_removal_wish(
     return removal
 
 
-def _records_others(trail: Trail, selectors: Document | None) -> bool:
+def why_trail_stays(trail: Trail, account: Account, observed: Observed) -> str | None:
+    """Why the trail is not deleted when these pairs leave, in one sentence; None when it goes."""
+    there = observed[trail_address(trail, account)]
+    if there is None:
+        return None
+    if not is_ours(there):
+        return f"The trail {trail.name} stays, since it was not made by this collection."
+    others = _recorded_besides(trail, observed[selectors_address(trail, account)])
+    return f"The trail {trail.name} stays, since it also records: {', '.join(others)}." if others else None
+
+
+def _recorded_besides(trail: Trail, selectors: Document | None) -> list[str]:
     ours = {_MANAGEMENT_SELECTOR, *(pair.selector_name for pair in trail.pairs)}
-    recorded = (selectors or {}).get("AdvancedEventSelectors", [])
-    return any(selector.get("Name") not in ours for selector in recorded)
+    recorded = [str(selector.get("Name", "")) for selector in (selectors or {}).get("AdvancedEventSelectors", [])]
+    return [name for name in recorded if name not in ours]
 
 
 def _log_bucket_policy(trail: Trail, account: Account) -> Document:

@@ -20,10 +20,14 @@ def drift_problem(pair: Pair, drift: Sequence[Step]) -> list[str]:
     places = ", ".join(f"{step.address} ({step.action})" for step in drift)
     return [
         (
-            f"AWS differs from the declared pair '{pair.name}' in {len(drift)} documents: {places}. "
-            "Run setup.yml with --check --diff to see how, and without them to put it right."
+            f"AWS differs from the declared pair '{pair.name}' in {_documents(drift)}: {places}. "
+            "Run crossregion.s3_dr.setup with --check --diff to see how, and without them to put it right."
         )
     ]
+
+
+def _documents(drift: Sequence[Step]) -> str:
+    return "1 document" if len(drift) == 1 else f"{len(drift)} documents"
 
 
 def canary_problems(canaries: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -33,7 +37,9 @@ def canary_problems(canaries: Iterable[Mapping[str, Any]]) -> list[str]:
         if canary["status"] != "replicated":
             problems.append(_not_arrived(canary))
         if canary["left_behind"]:
-            problems.append(f"A canary could not be removed: {'; '.join(canary['left_behind'])}. Delete it by hand.")
+            problems.append(
+                f"A canary was left behind: {'; '.join(canary['left_behind'])}. Delete these versions later."
+            )
     return problems
 
 
@@ -63,12 +69,13 @@ def metric_notes(metrics: Iterable[Mapping[str, Any]]) -> list[str]:
 
 def summary(pair: Pair, drift: Sequence[Step], canaries: Iterable[Mapping[str, Any]]) -> list[str]:
     """What was seen, a line each, for a person who reads the run."""
-    same = "AWS holds exactly what the pair declares." if not drift else f"AWS differs in {len(drift)} documents."
+    same = "AWS holds exactly what the pair declares." if not drift else f"AWS differs in {_documents(drift)}."
     return [f"{pair.name}: {same}", *(_flight(canary) for canary in canaries)]
 
 
 def _flight(canary: Mapping[str, Any]) -> str:
     way = f"{canary['source']} -> {canary['destination']}"
     if canary["status"] == "replicated":
-        return f"{way}: a canary object arrived intact in {canary['seconds']} s (rule {canary['rule']})."
+        alike = "intact" if canary["compared"] == "bytes" else "with its size (its class cannot be read at once)"
+        return f"{way}: a canary object arrived {alike} in {canary['seconds']} s (rule {canary['rule']})."
     return f"{way}: a canary object is {canary['status']} (rule {canary['rule']}): {canary['reason']}."

@@ -106,6 +106,7 @@ def pair_result(pair: Pair) -> dict[str, Any]:
             }
             for rule in pair.rules
         ],
+        "allow_same_region": pair.allow_same_region,
     }
 
 

@@ -63,9 +63,7 @@ def run(module: AnsibleAWSModule, gateway: Gateway | None, body: Callable[[], di
     """Exit with what the body returns, or fail with one message that says what is done and what is not."""
     try:
         result = body()
-    except (InvalidInput, Refused) as error:
-        module.fail_json(msg=f"{error} Nothing was changed.")
-    except (AwsFailure, DidNotSettle) as error:
+    except (InvalidInput, Refused, AwsFailure, DidNotSettle) as error:
         done = gateway.done if gateway else []
         module.fail_json(msg=f"{error} {_said(done)}", changed=bool(done), steps=as_results(done), diff=as_diffs(done))
     module.exit_json(**result)

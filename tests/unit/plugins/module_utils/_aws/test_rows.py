@@ -15,8 +15,9 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway imp
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
     Subscription,
     Topics,
-    alarms_removal_wish,
+    alarm_names,
     alarms_wish,
+    leftover_alarms,
     topics_wish,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, owner_tags
@@ -191,7 +192,8 @@ def trail_removal_addresses(trail: Any) -> list[Any]:
 
 def test_alarms_of_both_directions_are_removed(aws: FakeAws, gateway: Gateway) -> None:
     make(gateway, alarms_wish(two_way(), SETTINGS, ACCOUNT))
-    make(gateway, {}, alarms_removal_wish(a_pair(), SETTINGS, ACCOUNT))
+    found = alarm_names(alarms_wish(two_way(), SETTINGS, ACCOUNT))
+    make(gateway, {}, leftover_alarms(a_pair(), {}, found, ACCOUNT))
     assert aws.alarms == {}
 
 

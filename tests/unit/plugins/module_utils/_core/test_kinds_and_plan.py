@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""Examples of merging that are easier to read than the laws, and the wording of what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, canonical, is_ours, owner_tags
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Refused, Step
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import applied, plan, waves
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_wish, unwanted_direction
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNT, DR, EAST, WEST, a_pair, address, two_way
+
+ROLE = "arn:aws:iam::111122223333:role/s3-dr-orders-to-us-west-2"
+ALLOW = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
+
+
+def rule(rule_id: str, priority: int = 1, **more: Any) -> dict[str, Any]:
+    """A rule of the new schema."""
+    return {
+        "ID": rule_id,
+        "Priority": priority,
+        "Status": "Enabled",
+        "Filter": {},
+        "Destination": {"Bucket": "b"},
+        **more,
+    }
+
+
+def replication(*rules: dict[str, Any], role: str = ROLE) -> dict[str, Any]:
+    """A replication configuration."""
+    return {"Role": role, "Rules": list(rules)}
+
+
+def put(kind: str, ours: Any, theirs: Any) -> Any:
+    """The whole document with our part in it."""
+    return KINDS[kind].put(ours, theirs)
+
+
+def test_a_rule_of_the_same_id_is_ours_and_replaced() -> None:
+    held = replication(rule("ours", 5), role="arn:aws:iam::111122223333:role/old")
+    assert put("bucket_replication", replication(rule("ours", 1)), held) == replication(rule("ours", 1))
+
+
+def test_a_foreign_role_with_foreign_rules_is_refused_with_both_named() -> None:
+    with pytest.raises(Refused, match=r"'theirs'.*role/theirs.*Move those rules into this pair's `rules`, or remove"):
+        put("bucket_replication", replication(rule("ours")), replication(rule("theirs", 2), role="role/theirs"))
+
+
+def test_a_foreign_rule_of_the_same_priority_is_refused_with_the_next_step() -> None:
+    with pytest.raises(Refused, match=r"'theirs'.*priority 1.*'ours'.*set another `priority`"):
+        put("bucket_replication", replication(rule("ours")), replication(rule("theirs")))
+
+
+def test_a_foreign_rule_of_the_old_schema_is_refused_with_the_next_step() -> None:
+    old = {"ID": "theirs", "Prefix": "", "Status": "Enabled", "Destination": {"Bucket": "b"}}
+    with pytest.raises(Refused, match=r"'theirs' has the old schema.*Rewrite that rule"):
+        put("bucket_replication", replication(rule("ours")), replication(old))
+
+
+def test_a_foreign_rule_of_the_old_schema_stays_when_ours_are_taken() -> None:
+    old = {"ID": "theirs", "Prefix": "", "Status": "Enabled", "Destination": {"Bucket": "b"}}
+    assert KINDS["bucket_replication"].take(replication(rule("ours")), replication(old)) == replication(old)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("bucket_replication", replication(rule("a")), replication(rule("a", Filter={"Prefix": ""}))),
+        (
+            "bucket_replication",
+            replication(rule("a")),
+            replication(rule("a", DeleteMarkerReplication={"Status": "Disabled"})),
+        ),
+        (
+            "bucket_replication",
+            replication(rule("a")),
+            replication(rule("a", ExistingObjectReplication={"Status": "Disabled"})),
+        ),
+        ("bucket_policy", {"Statement": ALLOW}, {"Statement": [ALLOW]}),
+        ("bucket_policy", {"Statement": ALLOW}, {"Statement": [{**ALLOW, "Action": ["s3:GetObject"]}]}),
+        (
+            "bucket_policy",
+            {"Statement": {**ALLOW, "Condition": {"Bool": {"aws:SecureTransport": False}}}},
+            {"Statement": {**ALLOW, "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}}},
+        ),
+        (
+            "trail_event_selectors",
+            {"AdvancedEventSelectors": [{"FieldSelectors": [{"Field": "f", "Equals": ["a"], "NotEquals": []}]}]},
+            {"AdvancedEventSelectors": [{"Name": "", "FieldSelectors": [{"Field": "f", "Equals": ["a"]}]}]},
+        ),
+    ],
+)
+def test_two_ways_to_say_the_same_are_the_same(kind: str, one: Any, other: Any) -> None:
+    assert canonical(kind, one) == canonical(kind, other)
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other"),
+    [
+        ("bucket_replication", replication(rule("a")), replication(rule("a"), role="role/theirs")),
+        ("bucket_replication", replication(rule("a")), replication(rule("a", Filter={"Prefix": "x"}))),
+        ("bucket_replication", replication(rule("a")), replication(rule("a", 2))),
+        ("bucket_replication", replication(rule("a")), replication(rule("a", Status="Disabled"))),
+        ("bucket_policy", {"Statement": ALLOW}, {"Statement": {**ALLOW, "Effect": "Deny"}}),
+        ("bucket_policy", {"Statement": ALLOW}, {"Statement": {**ALLOW, "Principal": {"AWS": "a"}}}),
+        ("bucket_policy", {"Statement": ALLOW}, {"Statement": [ALLOW, {**ALLOW, "Sid": "b"}]}),
+        ("iam_role", {"AssumeRolePolicyDocument": {}, "Path": "/"}, {"AssumeRolePolicyDocument": {}, "Path": "/a/"}),
+        ("metric_alarm", {"Dimensions": [], "Threshold": 1.0}, {"Dimensions": [], "Threshold": 2.0}),
+    ],
+)
+def test_what_differs_in_meaning_differs(kind: str, one: Any, other: Any) -> None:
+    assert canonical(kind, one) != canonical(kind, other)
+
+
+def test_a_policy_without_version_is_kept_without_version() -> None:
+    """The policy language does not demand one."""
+    ours = {"Version": "2012-10-17", "Statement": [{**ALLOW, "Sid": "Ours"}]}
+    held = {"Statement": [{**ALLOW, "Sid": "Theirs"}]}
+    both = put("bucket_policy", ours, held)
+    assert [statement["Sid"] for statement in both["Statement"]] == ["Theirs", "Ours"]
+    assert KINDS["bucket_policy"].take(ours, both) == held
+
+
+def test_basic_selectors_with_settings_of_their_own_are_refused() -> None:
+    basic = {"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}
+    ours: Any = {"AdvancedEventSelectors": []}
+    with pytest.raises(Refused, match=r"basic event selectors.*Rewrite them as advanced.*or name another trail"):
+        put("trail_event_selectors", ours, {"EventSelectors": [basic]})
+
+
+def test_fields_of_a_setting_that_we_do_not_name_keep_their_value() -> None:
+    held = {"Status": "Suspended", "MFADelete": "Disabled"}
+    assert put("bucket_versioning", {"Status": "Enabled"}, held) == {"Status": "Enabled", "MFADelete": "Disabled"}
+
+
+def test_foreign_tags_of_our_things_are_kept() -> None:
+    assert put("trail", {"Tags": owner_tags()}, {"Tags": owner_tags(team="red")})["Tags"] == owner_tags(team="red")
+
+
+def test_ours_is_only_what_carries_our_tag() -> None:
+    assert is_ours({"Tags": owner_tags()})
+    assert not is_ours({"Tags": {"managed-by": "terraform"}})
+    assert not is_ours({})
+    assert not is_ours(None)
+
+
+def test_a_topics_last_statement_stays_until_the_topic_goes() -> None:
+    ours = {"Version": "2012-10-17", "Statement": [{**ALLOW, "Sid": "Ours"}]}
+    assert KINDS["sns_topic_policy"].take(ours, ours) == ours
+
+
+# --- plans ---------------------------------------------------------------------------------------------------
+
+
+def test_a_new_pair_is_built_in_the_order_in_which_aws_takes_it() -> None:
+    wish = pair_wish(a_pair(), ACCOUNT)
+    kinds = [step.address.kind for step in plan(wish, dict.fromkeys(wish))]
+    assert kinds == ["bucket"] * 2 + ["bucket_versioning"] * 2 + ["iam_role", "iam_role_policy", "bucket_replication"]
+
+
+def test_a_way_back_is_removed_rules_first_and_after_all_that_is_built() -> None:
+    both = pair_wish(two_way(), ACCOUNT)
+    built = applied(plan(both, dict.fromkeys(both)), dict.fromkeys(both))
+    steps = plan(pair_wish(a_pair(), ACCOUNT), built, unwanted_direction(a_pair(), ACCOUNT))
+    assert [(step.action, step.address.kind, step.address.name) for step in steps] == [
+        ("update", "bucket_replication", "example-orders"),  # it no longer carries changes of replicas back
+        ("delete", "bucket_replication", "example-orders-dr"),
+        ("delete", "iam_role_policy", "s3-dr-orders-to-us-east-1/s3-dr-replication"),
+        ("delete", "iam_role", "s3-dr-orders-to-us-east-1"),
+    ]
+
+
+def test_what_is_refused_names_the_address() -> None:
+    wish = pair_wish(a_pair(), ACCOUNT)
+    observed = {
+        **dict.fromkeys(wish),
+        address("bucket_replication"): replication(rule("theirs", 2), role="role/theirs"),
+    }
+    with pytest.raises(Refused, match=r"^bucket_replication example-orders \(us-east-1\): the rules 'theirs'"):
+        plan(wish, observed)
+
+
+def test_steps_of_one_wave_on_one_thing_form_a_chain() -> None:
+    there, here = address("bucket_versioning", DR.bucket, WEST), address("bucket_versioning")
+    block = address("bucket_public_access_block")
+    steps = [Step(one, None, {}) for one in (block, here, there)]
+    assert waves(steps) == [[[steps[0], steps[1]], [steps[2]]]]
+
+
+def test_the_same_name_in_another_region_is_another_thing() -> None:
+    steps = [Step(address("sns_topic", "alarms", region), None, {}) for region in (EAST, WEST)]
+    assert waves(steps) == [[[steps[0]], [steps[1]]]]
+
+
+def test_no_steps_make_no_waves() -> None:
+    assert waves([]) == []

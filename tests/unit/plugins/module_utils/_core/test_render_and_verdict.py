@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""Steps as results and diffs, and what a verify says."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import given
+
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Step
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish, plan
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_diffs, as_results
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict import (
+    canary_problems,
+    drift_problem,
+    metric_notes,
+    summary,
+)
+from ansible_collections.crossregion.s3_dr.tests.unit import strategies
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import a_pair, address
+
+SUSPENDED = Step(address("bucket_versioning"), {"Status": "Suspended"}, {"Status": "Enabled"})
+CREATED = Step(address("bucket"), None, {"Region": "us-east-1"})
+DELETED = Step(address("bucket"), {"Region": "us-east-1"}, None)
+
+
+@given(strategies.wishes_and_worlds())
+def test_results_and_diffs_are_plain_json_one_for_each_step(both: tuple[Wish, Observed]) -> None:
+    steps = plan(*both)
+    for rendered in (as_results(steps), as_diffs(steps)):
+        assert json.loads(json.dumps(rendered)) == rendered
+        assert len(rendered) == len(steps)
+
+
+@given(strategies.wishes_and_worlds())
+def test_a_diff_shows_only_what_differs(both: tuple[Wish, Observed]) -> None:
+    assert all(diff["before"] != diff["after"] for diff in as_diffs(plan(*both)))
+
+
+def test_a_result_says_all_of_a_step() -> None:
+    assert as_results([SUSPENDED]) == [
+        {
+            "action": "update",
+            "kind": "bucket_versioning",
+            "name": "example-orders",
+            "region": "us-east-1",
+            "account": "111122223333",
+            "before": {"Status": "Suspended"},
+            "after": {"Status": "Enabled"},
+        }
+    ]
+
+
+def test_a_result_has_none_where_nothing_is_and_a_diff_an_empty_file() -> None:
+    assert [(one["before"], one["after"]) for one in as_results([CREATED, DELETED])] == [
+        (None, {"Region": "us-east-1"}),
+        ({"Region": "us-east-1"}, None),
+    ]
+    assert as_diffs([CREATED])[0] == {
+        "before_header": "bucket example-orders (us-east-1)",
+        "after_header": "bucket example-orders (us-east-1)",
+        "before": "",
+        "after": {"Region": "us-east-1"},
+    }
+    assert as_diffs([DELETED])[0]["after"] == ""
+
+
+# --- verdicts ------------------------------------------------------------------------------------------------
+
+
+def canary(**changes: Any) -> dict[str, Any]:
+    """A canary's result."""
+    ends = {"source": "example-orders", "destination": "example-orders-dr"}
+    arrived = {
+        "rule": "r",
+        "status": "replicated",
+        "seconds": 3.2,
+        "compared": "bytes",
+        "reason": None,
+        "left_behind": [],
+    }
+    return {**ends, **arrived, **changes}
+
+
+def metric(name: str, region: str = "us-west-2", *, published: bool = False) -> dict[str, Any]:
+    """A metric's result."""
+    return {"metric": name, "region": region, "published": published}
+
+
+def test_a_pair_that_replicates_has_no_problems() -> None:
+    assert drift_problem(a_pair(), []) == []
+    assert canary_problems([canary()]) == []
+
+
+def test_drift_names_each_place_and_how_to_put_it_right() -> None:
+    (said,) = drift_problem(a_pair(), [SUSPENDED, CREATED])
+    for part in (
+        "'orders'",
+        "2 documents",
+        "bucket_versioning example-orders (us-east-1) (update)",
+        "bucket example-orders (us-east-1) (create)",
+        "with --check --diff",
+    ):
+        assert part in said
+
+
+def test_each_canary_that_did_not_arrive_is_a_problem_with_its_own_next_step() -> None:
+    advice = {
+        "late": "longer `deadline_seconds`",
+        "failed": "run again, then look at its policy and keys",
+        "differs": "Correct that, then run again",
+        "not_written": "Correct that, then run again",
+    }
+    for status, next_step in advice.items():
+        (said,) = canary_problems([canary(status=status, reason="the reason")])
+        assert f"from example-orders to example-orders-dr by rule 'r' is {status}: the reason." in said
+        assert next_step in said
+
+
+def test_what_a_canary_left_behind_is_a_problem_even_when_it_arrived() -> None:
+    (said,) = canary_problems([canary(left_behind=["b/k (v): denied", "c/k (v): denied"])])
+    assert "b/k (v): denied; c/k (v): denied" in said
+    assert "Delete" in said
+
+
+def test_a_canary_can_be_two_problems() -> None:
+    assert len(canary_problems([canary(status="late", reason="x", left_behind=["y"])])) == 2
+
+
+def test_metrics_that_are_not_there_yet_are_noted_once_each() -> None:
+    absent = [
+        metric("ReplicationLatency"),
+        metric("ReplicationLatency"),
+        metric("BytesPendingReplication", "us-east-1"),
+    ]
+    (said,) = metric_notes(absent)
+    assert "BytesPendingReplication in us-east-1, ReplicationLatency in us-west-2" in said
+
+
+def test_neither_published_metrics_nor_the_failure_metric_are_noted() -> None:
+    assert metric_notes([metric("ReplicationLatency", published=True), metric("OperationsFailedReplication")]) == []
+    assert metric_notes([]) == []
+
+
+def test_the_summary_says_what_was_seen_a_line_each() -> None:
+    late = canary(status="late", reason="S3 still says PENDING")
+    assert summary(a_pair(), [], [canary(), late]) == [
+        "orders: AWS holds exactly what the pair declares.",
+        "example-orders -> example-orders-dr: a canary object arrived intact in 3.2 s (rule r).",
+        "example-orders -> example-orders-dr: a canary object is late (rule r): S3 still says PENDING.",
+    ]
+    assert "with its size" in summary(a_pair(), [], [canary(compared="size")])[1]
+    assert summary(a_pair(), [SUSPENDED], []) == ["orders: AWS differs in 1 document."]
+    assert summary(a_pair(), [SUSPENDED, CREATED], []) == ["orders: AWS differs in 2 documents."]
