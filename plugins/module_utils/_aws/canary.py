@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .._core.model import End, Link, Rule
-from .row import BotoCoreError, Client, ClientError
+from .row import Client
+from .sdk_errors import BotoCoreError, ClientError
 
 RESERVED_PREFIX = ".s3-dr-canary/"
 ARCHIVE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")

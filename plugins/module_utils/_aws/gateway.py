@@ -16,7 +16,8 @@ from .._core.model import Address, Document, Step
 from .._core.plan import waves
 from . import alarm_rows, cloudtrail_rows, iam_rows, s3_rows
 from .contents import NotDeleted
-from .row import BotoCoreError, Client, ClientError, Row
+from .row import Client, Row
+from .sdk_errors import BotoCoreError, ClientError
 
 ROWS: dict[str, Row] = {**s3_rows.ROWS, **iam_rows.ROWS, **cloudtrail_rows.ROWS, **alarm_rows.ROWS}
 

@@ -11,17 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-try:
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:  # AnsibleAWSModule reports it with the way to install it; until then nothing can raise these
-
-    class BotoCoreError(Exception):
-        """Stands in for the SDK's error when there is no SDK."""
-
-    class ClientError(Exception):
-        """Stands in for the SDK's error when there is no SDK."""
-
-
 from .._core.model import Address, Document
 
 Client = Any

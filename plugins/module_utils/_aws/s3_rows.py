@@ -12,7 +12,8 @@ from typing import Any
 
 from .._core.model import Address, Document
 from .contents import count_contents, delete_contents
-from .row import Client, ClientError, Eventual, Row, never_removed, never_written
+from .row import Client, Eventual, Row, never_removed, never_written
+from .sdk_errors import ClientError
 
 NO_BUCKET = frozenset({"NoSuchBucket", "404"})
 

@@ -11,16 +11,11 @@ import threading
 from collections import Counter
 from typing import Any
 
-try:
-    from botocore.config import Config
-    from botocore.exceptions import BotoCoreError, ClientError
-except ImportError:
-    pass  # AnsibleAWSModule reports it with the way to install it
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from .._aws.gateway import AwsFailure, explain_connection
 from .._aws.identity import caller
+from .._aws.sdk_errors import BotoCoreError, ClientError
 from .._core.model import GLOBAL, Account
 
 _READING = ("Get", "Head", "List", "Describe")
@@ -45,12 +40,12 @@ class Clients:
             return self._made[service, region]
 
     def _make(self, service: str, region: str) -> Any:
-        config = Config(
-            retries={"mode": "standard", "max_attempts": 5},
-            connect_timeout=10,
-            read_timeout=60,
-            max_pool_connections=16,
-        )
+        config = {
+            "retries": {"mode": "standard", "max_attempts": 5},
+            "connect_timeout": 10,
+            "read_timeout": 60,
+            "max_pool_connections": 16,
+        }
         client = self._module.client(service, region=region, config=config)
         client.meta.events.register("before-call", self._count)
         return client

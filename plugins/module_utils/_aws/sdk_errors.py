@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright: Contributors to the crossregion.s3_dr project
+"""The two families of errors that the AWS SDK raises, importable where there is no SDK.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+try:
+    from botocore.exceptions import BotoCoreError, ClientError
+except ImportError:  # AnsibleAWSModule reports it with the way to install it; until then nothing can raise these
+
+    class BotoCoreError(Exception):
+        """Stands in for the SDK's error when there is no SDK."""
+
+    class ClientError(Exception):
+        """Stands in for the SDK's error when there is no SDK."""
+
+
+__all__ = ["BotoCoreError", "ClientError"]
