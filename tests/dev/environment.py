@@ -81,7 +81,9 @@ def make_all() -> None:
 def make_venv(venv: Path, lock: Path) -> None:
     shutil.rmtree(venv, ignore_errors=True)
     run(sys.executable, "-m", "venv", str(venv))
-    pip(venv, "install", "--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement", str(lock))
+    # What is not used need not be compiled, and Python compiles the rest by itself when it is first imported.
+    options = ["--no-deps", "--no-compile", "--require-hashes", "--only-binary", ":all:"]
+    pip(venv, "install", *options, "--requirement", str(lock))
 
 
 def add_dependency() -> None:
@@ -131,7 +133,7 @@ def pip(venv: Path, *arguments: str) -> None:
 
 def run(*command: str) -> None:
     """Run a command; its output is shown only when it fails."""
-    env = os.environ | {"PIP_CACHE_DIR": str(CACHE / "pip"), "PIP_REQUIRE_VIRTUALENV": "0"}
+    env = os.environ | {"PIP_REQUIRE_VIRTUALENV": "0"}
     for name in ("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"):
         env.pop(name, None)
     done = subprocess.run(

@@ -2,10 +2,10 @@
 # Copyright: Contributors to the crossregion.s3_dr project
 """Ask AWS, or arrange something in it, by boto3 alone: what the tests see must not come from the code under test.
 
-stdin is a mapping of names to calls `[service, Region, operation, parameters]`, with the account as a fifth element if it
-is another one. They are made in their order. stdout is a mapping of the same names to the answers, lists in full.
-An error of AWS is an answer, too: `{"Error": "its code"}`. A call whose name begins with `_` arranges something: its error
-ends the program, and its answer is not shown.
+stdin is a mapping of names to calls `[service, Region, operation, parameters]`, with the account as a fifth element if
+it is another one. They are made in their order. stdout is a mapping of the same names to the answers, lists in full.
+An error of AWS is an answer, too: `{"Error": "its code"}`. A call whose name begins with `_` arranges something: its
+error ends the program, and its answer is not shown.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ def main(bucket: str, region: str, versions: int, markers: int, uploads: int) ->
     s3 = boto3.client("s3", region_name=region, config=Config(max_pool_connections=8))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _number: s3.put_object(Bucket=bucket, Key="filled", Body=b"12345"), range(versions)))
-    for number in range(markers):
-        s3.delete_object(Bucket=bucket, Key=f"deleted/{number}")
+    keys = [{"Key": f"deleted/{number}"} for number in range(markers)]
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": keys})  # of keys that do not exist, which leaves markers
     for number in range(uploads):
         upload = s3.create_multipart_upload(Bucket=bucket, Key=f"unfinished/{number}")
         s3.upload_part(
