@@ -244,7 +244,8 @@ def set_up(module: AnsibleAWSModule, gateway: Gateway, trail: Trail, account: Ac
     wish = trail_wish(trail, account)
 
     def goal(observed: Observed) -> tuple[Wish, Wish]:
-        check_buckets([trail.log_bucket], account, observed, create=module.params["create_bucket"])
+        create = module.params["create_bucket"]
+        check_buckets([trail.log_bucket], account, observed, create=create, option="create_bucket")
         return wish, {}
 
     return {**reconcile(module, gateway, wish, goal), "notes": []}

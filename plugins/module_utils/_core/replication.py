@@ -202,8 +202,13 @@ def role_policy(link: Link, partition: str) -> Document:
     }
 
 
-def check_buckets(ends: Iterable[End], account: Account, observed: Observed, *, create: bool) -> None:
+def check_buckets(
+    ends: Iterable[End], account: Account, observed: Observed, *, create: bool, option: str = "create_buckets"
+) -> None:
     """Refuse what a plan could not make right: a bucket in another Region, or none where none may be created.
+
+    Args:
+        option: the user's option that allows to create buckets.
 
     Raises:
         InvalidInput: names every bucket that is wrong.
@@ -213,7 +218,7 @@ def check_buckets(ends: Iterable[End], account: Account, observed: Observed, *, 
         bucket = observed[bucket_address(end, account)]
         if bucket is None and not create:
             problems.append(
-                f"bucket '{end.bucket}' does not exist. Create it in {end.region}, or set `create_buckets: true`."
+                f"bucket '{end.bucket}' does not exist. Create it in {end.region}, or set `{option}: true`."
             )
         elif bucket is not None and bucket["Region"] != end.region:
             problems.append(
