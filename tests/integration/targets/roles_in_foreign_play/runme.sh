@@ -6,7 +6,7 @@
 
 set -eu
 
-options=(--inventory localhost, --extra-vars "@../../integration_config.yml" --extra-vars "shop_prefix=it-$$-${RANDOM}")
+options=(--inventory "localhost," --extra-vars "@../../integration_config.yml" --extra-vars "shop_prefix=it-$$-${RANDOM}")
 second_run=$(mktemp)
 
 clean() {
