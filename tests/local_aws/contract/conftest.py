@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -72,6 +73,25 @@ def world(endpoint: str | None) -> Iterator[World]:
         yield World(endpoint, cleanup)
 
 
+@pytest.fixture
+def control(endpoint: str | None) -> Iterator[Callable[..., dict[str, Any]]]:
+    """Ask the local AWS for what AWS itself does not offer: ``control("faults", kind="down")``. Undone afterwards."""
+
+    def ask(what: str, method: str | None = None, **wish: Any) -> dict[str, Any]:
+        body = json.dumps(wish).encode() if wish else None
+        request = urllib.request.Request(f"{endpoint}/_local_aws/{what}", data=body, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return dict(json.load(answer))
+
+    try:
+        ask("settings")
+    except (OSError, ValueError):
+        pytest.skip("needs the control endpoint of the local AWS")
+    yield ask
+    ask("faults", method="DELETE")
+    ask("settings", method="DELETE")
+
+
 class World:
     """What a test builds in AWS. Everything it makes is removed when the test is over."""
 
@@ -84,13 +104,14 @@ class World:
         self.cleanup = cleanup
         self.regions: dict[str, str] = {}
 
-    def client(self, service: str, region: str = SOURCE_REGION, account: str = ACCOUNT) -> Any:
+    def client(self, service: str, region: str = SOURCE_REGION, account: str = ACCOUNT, **config: Any) -> Any:
         credentials = (
             {"endpoint_url": self.endpoint, "aws_access_key_id": account, "aws_secret_access_key": "not-a-secret"}
             if self.endpoint
             else {}
         )
-        return boto3.client(service, region_name=region, config=Config(retries={"max_attempts": 2}), **credentials)
+        options = Config(**{"retries": {"max_attempts": 2}, **config})
+        return boto3.client(service, region_name=region, config=options, **credentials)
 
     def s3_of(self, bucket: str) -> Any:
         return self.client("s3", self.regions[bucket])

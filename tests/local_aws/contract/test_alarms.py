@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
+
+import pytest
 
 NAMESPACE = "Contract"
 
@@ -55,19 +58,32 @@ def test_alarm_watches_its_dimensions_only(world):
 
 def test_alarm_fires_its_actions(world):
     """CloudWatch User Guide, alarm-actions: the topic of the alarm's Region gets the change."""
-    sns, sqs, metric = world.client("sns"), world.client("sqs"), world.name("metric")
-    topic = sns.create_topic(Name=world.name("topic"))["TopicArn"]
-    world.cleanup.callback(sns.delete_topic, TopicArn=topic)
-    queue = sqs.create_queue(QueueName=world.name("queue"))["QueueUrl"]
-    world.cleanup.callback(sqs.delete_queue, QueueUrl=queue)
-    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    metric, (topic, received) = world.name("metric"), topic_with_queue(world)
     alarm(world, metric, {"x": "y"}, Period=60, AlarmActions=[topic])
     publish(world, metric, 5, x="y")
-    messages = world.until(
-        lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages"), "the message came"
-    )
-    assert "ALARM" in messages[0]["Body"]
+    message = world.until(received, "the message came")[0]
+    assert message["NewStateValue"] == "ALARM"
+
+
+@pytest.mark.parametrize("closed", ["topic", "queue"])
+def test_message_that_is_not_let_through(world, closed):
+    """CloudWatch User Guide, Notify_Users_Alarm_Changes; SNS Developer Guide, subscribe-sqs-queue-to-sns-topic: a
+    topic's policy must let CloudWatch publish, and a queue's policy the topic."""
+    metric, (topic, received) = world.name("metric"), topic_with_queue(world)
+    other, nothing = topic_with_queue(world, **{closed: "ec2"})
+    alarm(world, metric, {"x": "y"}, Period=60, AlarmActions=[other, topic])
+    publish(world, metric, 5, x="y")
+    world.until(received, "the message came where it was allowed")
+    assert nothing() == []
+
+
+def test_topic_without_a_policy_of_its_own(world):
+    """CloudWatch User Guide, Notify_Users_Alarm_Changes: the policy a topic is created with lets in the alarms of its
+    account."""
+    metric, (topic, received) = world.name("metric"), topic_with_queue(world, topic=None)
+    alarm(world, metric, {"x": "y"}, Period=60, AlarmActions=[topic])
+    publish(world, metric, 5, x="y")
+    world.until(received, "the message came")
 
 
 def test_m_of_n_periods(world):
@@ -102,3 +118,140 @@ def test_alarm_goes_back_when_data_ends(world):
     world.until(lambda: kept() == lost() == "ALARM", "both went off")
     world.until(lambda: lost() == "INSUFFICIENT_DATA", "the data was missed")
     assert kept() == "ALARM"
+
+
+def test_failed_replication_reaches_the_queue(world):
+    """S3 User Guide, repl-metrics; CloudWatch User Guide, alarm-actions: the failure metric of the source's Region, an
+    alarm on its three dimensions, the topic, and the queue subscribed to it, all in that Region."""
+    source, destination = world.bucket(), world.bucket(world.dr_region)
+    role = world.role(source, destination, without="s3:ReplicateObject")
+    world.replicate(source, role, world.rule(destination, to={"Metrics": {"Status": "Enabled"}}))
+    topic, received = topic_with_queue(world)
+    state = alarm(
+        world,
+        "OperationsFailedReplication",
+        {"SourceBucket": source, "DestinationBucket": destination, "RuleId": "dr"},
+        Namespace="AWS/S3",
+        Statistic="Sum",
+        Period=60,
+        TreatMissingData="notBreaching",
+        AlarmActions=[topic],
+    )
+    world.put(source)
+    world.until(lambda: state() == "ALARM", "the alarm went off")
+    message = world.until(received, "the message came")[0]
+    assert (message["NewStateValue"], message["Region"] != "") == ("ALARM", True)
+    assert message["Trigger"]["MetricName"] == "OperationsFailedReplication"
+
+
+def topic_with_queue(world, topic="cloudwatch", queue="sns"):
+    """A topic and what is read from the queue subscribed to it, each open to one service."""
+    to_topic, to_queue = topic, queue
+    sns, sqs = world.client("sns"), world.client("sqs")
+    topic = sns.create_topic(Name=world.name("topic"))["TopicArn"]
+    world.cleanup.callback(sns.delete_topic, TopicArn=topic)
+    url = sqs.create_queue(QueueName=world.name("queue"))["QueueUrl"]
+    world.cleanup.callback(sqs.delete_queue, QueueUrl=url)
+    queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    if to_topic:
+        policy = allowing(to_topic, "SNS:Publish", topic)
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=policy)
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": allowing(to_queue, "sqs:SendMessage", queue)})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue)
+
+    def received():
+        messages = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages", [])
+        return [json.loads(json.loads(message["Body"])["Message"]) for message in messages]
+
+    return topic, received
+
+
+def allowing(service, action, resource):
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": f"{service}.amazonaws.com"},
+        "Action": action,
+        "Resource": resource,
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def ops_items(world, name):
+    """The OpsItems whose title names the alarm."""
+    wish = [{"Key": "Title", "Values": [name], "Operator": "Contains"}]
+    return world.client("ssm").describe_ops_items(OpsItemFilters=wish)["OpsItemSummaries"]
+
+
+def resolve(world, item):
+    world.client("ssm").update_ops_item(OpsItemId=item["OpsItemId"], Status="Resolved")
+
+
+@pytest.mark.parametrize(("more", "category"), [("", None), ("#CATEGORY=Availability", "Availability")])
+def test_alarm_creates_an_ops_item(world, more, category):
+    """CloudWatch User Guide, alarm actions for Systems Manager: opsitem:SEVERITY[#CATEGORY=...], in ALARM only."""
+    cloudwatch, name = world.client("cloudwatch"), world.name("alarm")
+    action = f"arn:aws:ssm:{world.source_region}:{world.account_id()}:opsitem:2{more}"
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Namespace=NAMESPACE,
+        MetricName=world.name("metric"),
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=0.0,
+        ComparisonOperator="GreaterThanThreshold",
+        AlarmActions=[action],
+    )
+    world.cleanup.callback(cloudwatch.delete_alarms, AlarmNames=[name])
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="test")
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="test")
+    (summary,) = world.until(lambda: ops_items(world, name), "the OpsItem was created")
+    world.cleanup.callback(resolve, world, summary)
+    item = world.client("ssm").get_ops_item(OpsItemId=summary["OpsItemId"])["OpsItem"]
+    assert (item["Severity"], item.get("Category"), item["Status"]) == ("2", category, "Open")
+
+
+def test_ops_item_is_not_made_twice(world):
+    """Systems Manager API, CreateOpsItem: an open one with the same deduplication string is a conflict; OperationalData
+    and status can be changed."""
+    ssm, title = world.client("ssm"), world.name("item")
+    data = {"/aws/dedup": {"Value": json.dumps({"dedupString": title}), "Type": "SearchableString"}}
+    wish = {"Title": title, "Source": "contract", "Description": "test", "Priority": 3, "OperationalData": data}
+    first = ssm.create_ops_item(**wish)["OpsItemId"]
+    with pytest.raises(ssm.exceptions.OpsItemAlreadyExistsException):
+        ssm.create_ops_item(**wish)
+    more = {"rule": {"Value": "dr", "Type": "String"}}
+    ssm.update_ops_item(OpsItemId=first, Status="Resolved", OperationalData=more)
+    found = ssm.get_ops_item(OpsItemId=first)["OpsItem"]
+    assert (found["Status"], found["Priority"]) == ("Resolved", 3)
+    assert found["OperationalData"]["rule"]["Value"] == "dr"
+    second = ssm.create_ops_item(**wish)["OpsItemId"]
+    ssm.update_ops_item(OpsItemId=second, Status="Resolved")
+    assert {item["OpsItemId"] for item in ops_items(world, title)} == {first, second}
+
+
+def test_absent_ops_item(world, refused):
+    """Systems Manager API, GetOpsItem: OpsItemNotFoundException."""
+    with refused("OpsItemNotFoundException"):
+        world.client("ssm").get_ops_item(OpsItemId="oi-000000000000")
+
+
+def test_alarm_on_an_expression_keeps_its_metrics(world):
+    """CloudWatch API, PutMetricAlarm: Metrics instead of MetricName, and DescribeAlarms gives them back."""
+    cloudwatch, name = world.client("cloudwatch"), world.name("alarm")
+    metric = {"Namespace": NAMESPACE, "MetricName": "m", "Dimensions": [{"Name": "x", "Value": "y"}]}
+    metrics = [
+        {"Id": "m1", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}, "ReturnData": False},
+        {"Id": "e1", "Expression": "FILL(m1, 0)", "Label": "filled", "ReturnData": True},
+    ]
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        Metrics=metrics,
+        EvaluationPeriods=1,
+        Threshold=0.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    world.cleanup.callback(cloudwatch.delete_alarms, AlarmNames=[name])
+    found = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
+    assert found["Metrics"] == metrics
+    assert found.get("MetricName") is found.get("Period") is None

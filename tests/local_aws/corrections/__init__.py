@@ -9,7 +9,18 @@ correction relies on, so that a MiniStack that moved them is refused at start in
 
 from __future__ import annotations
 
-from . import alarms, buckets, changes, control, multipart, replication, replication_config, trails
+from . import (
+    alarms,
+    buckets,
+    changes,
+    control,
+    deliveries,
+    multipart,
+    ops_items,
+    replication,
+    replication_config,
+    trails,
+)
 from .fitting import apply, misfits
 
 __all__ = [
@@ -18,8 +29,10 @@ __all__ = [
     "buckets",
     "changes",
     "control",
+    "deliveries",
     "misfits",
     "multipart",
+    "ops_items",
     "replication",
     "replication_config",
     "trails",

@@ -51,6 +51,21 @@ def evaluate_alarm(original: Callable[[Alarm], None], alarm: Alarm) -> None:
         change_state(alarm, state, values)
 
 
+@corrects("services.cloudwatch", "_put_metric_alarm(params, cbor_data, is_cbor, is_json)")
+def keep_metrics_of_alarm(
+    original: Callable[..., Any], params: dict[str, Any], cbor_data: dict[str, Any], *protocol: bool, **more: bool
+) -> Any:
+    """CloudWatch API, PutMetricAlarm: an alarm has Metrics, or MetricName and what belongs to it. One with Metrics is
+    kept and shown, but not evaluated."""
+    answer = original(params, cbor_data, *protocol, **more)
+    if answer[0] == 200 and cbor_data.get("Metrics"):
+        alarm = cloudwatch._alarms[cbor_data["AlarmName"]]
+        alarm["Metrics"] = cbor_data["Metrics"]
+        for name in ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Unit"):
+            alarm.pop(name, None)
+    return answer
+
+
 def values_by_period(alarm: Alarm, now: float) -> list[float | None]:
     """The statistic of each of the last N periods, the newest first; None where there is no data."""
     dimensions = {item["Name"]: item["Value"] for item in alarm.get("Dimensions") or []}
