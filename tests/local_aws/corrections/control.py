@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""The one thing here that AWS does not have: tests set the replication lag.
+"""The one thing here that AWS does not have: tests set the replication lag, and what faults.py, lifecycle.py and
+settings.py tell.
 
 GET  /_local_aws/replication
 POST /_local_aws/replication   {"bucket": "name", or null for the default, "lag_seconds": 2.5}
@@ -12,13 +13,21 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import background
+from . import background, faults, lifecycle
+from . import settings as numbers
 from .fitting import corrects
 from .queue import queue
 from .replication import recent_failures
 
 PATH = "/_local_aws/replication"
 Answer = tuple[int, dict[str, str], bytes]
+
+# What else can be controlled, each by a function from method and body to status and answer.
+OTHERS: dict[str, Callable[[str, bytes], tuple[int, dict[str, Any]]]] = {
+    faults.PATH: faults.control,
+    lifecycle.PATH: lifecycle.control,
+    numbers.PATH: numbers.control,
+}
 
 
 @corrects("app", "_handle_post_body_shortcuts(method, path, headers, body, query_params, request_id)")
@@ -34,6 +43,8 @@ async def answer_control_requests(
     """No fact of AWS: every request passes here once its body is read, so this is where the control path is met and
     where the background work finds the running event loop."""
     background.ensure_started()
+    if path in OTHERS:
+        return reply(*OTHERS[path](method, body))
     if path != PATH:
         return await original(method, path, headers, body, query_params, request_id)
     if method == "POST" and (problem := change(body)):
@@ -59,6 +70,7 @@ def settings() -> dict[str, Any]:
         "default_lag_seconds": queue.default_lag,
         "lag_seconds": queue.lags,
         "pending": {bucket: len(jobs) for bucket, jobs in queue.waiting.items()},
+        "held": len(queue.held),
         "recent_failures": list(recent_failures),
     }
 

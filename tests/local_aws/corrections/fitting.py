@@ -14,6 +14,8 @@ from typing import Any
 
 Function = Callable[..., Any]
 
+TABLES = ("_DISPATCH", "_IAM_HANDLERS")  # where services of MiniStack look up their handlers
+
 
 @dataclass(frozen=True)
 class Place:
@@ -72,13 +74,21 @@ def apply() -> None:
         corrected = _standing_in(original, correction)
         setattr(module, place.name, corrected)
         # Some services look their handlers up in a table that holds the function itself.
-        table = getattr(module, "_DISPATCH", {})
-        for action, handler in list(table.items()):
-            if handler is original:
-                table[action] = corrected
+        for table in (getattr(module, name, {}) for name in TABLES):
+            for action, handler in list(table.items()):
+                if handler is original:
+                    table[action] = corrected
 
 
 def _standing_in(original: Function, correction: Function) -> Function:
+    if inspect.iscoroutinefunction(original):
+        # The web server tells an application by its being a coroutine function.
+        @functools.wraps(original)
+        async def corrected_later(*arguments: Any, **options: Any) -> Any:
+            return await correction(original, *arguments, **options)
+
+        return corrected_later
+
     @functools.wraps(original)
     def corrected(*arguments: Any, **options: Any) -> Any:
         return correction(original, *arguments, **options)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from ministack.core.responses import request_scope
 from ministack.services import cloudwatch, s3
 
-from . import background, rules
+from . import background, faults, rules
 from .fitting import uses
 from .queue import Job
 from .rules import Rule
@@ -90,7 +90,8 @@ def publish() -> None:
     now = time.time()
     for meter in _meters.values():
         if meter.is_due(now):
-            _publish_outcomes(meter, now)
+            if not faults.is_down(meter.source_region):
+                _publish_outcomes(meter, now)
             _publish_pending(meter, now)
 
 
@@ -139,6 +140,8 @@ def _publish_pending(meter: Meter, now: float) -> None:
         return
     with request_scope(owner, ""):
         region = s3.bucket_region(meter.destination) or ""
+    if faults.is_down(region):
+        return
     values = {
         "ReplicationLatency": (meter.latency(now), "Seconds"),
         "BytesPendingReplication": (float(sum(job.size for job in meter.waiting)), "Bytes"),

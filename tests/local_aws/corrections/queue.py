@@ -23,6 +23,8 @@ from .rules import Rule
 
 logger = logging.getLogger("local_aws")
 
+TRY_AGAIN_SECONDS = 0.25
+
 
 class Kind(Enum):
     OBJECT = "OBJECT_PUT"
@@ -43,6 +45,7 @@ class Job:
     rules: list[Rule]
     role: str
     is_replica: bool = False
+    has_failed: bool = False  # at one of its destinations; others may be waiting
     written: float = field(default_factory=time.time)
 
     @property
@@ -62,7 +65,8 @@ class Queue:
         self.default_lag = default_lag
         self.lags: dict[str, float] = {}
         self.waiting: dict[str, deque[Job]] = {}
-        self.carry_out: Callable[[Job], None] = lambda job: None
+        self.held: list[Job] = []  # their turn has come, but a Region they need is down
+        self.carry_out: Callable[[Job], bool] = lambda job: True  # False: to be tried again
         self._timer: TimerHandle | None = None
 
     def add(self, job: Job) -> None:
@@ -74,6 +78,15 @@ class Queue:
         else:
             self.lags[bucket] = seconds
         background.soon(self._work)
+
+    def jobs(self) -> list[Job]:
+        """All that is under way."""
+        return [*self.held, *(job for jobs in self.waiting.values() for job in jobs)]
+
+    def try_held(self) -> None:
+        held, self.held = self.held, []
+        for job in held:
+            self._carry_out(job)
 
     def _append(self, job: Job) -> None:
         self.waiting.setdefault(job.bucket, deque()).append(job)
@@ -97,9 +110,11 @@ class Queue:
 
     def _carry_out(self, job: Job) -> None:
         try:
-            self.carry_out(job)
+            if not self.carry_out(job):
+                self.held.append(job)
         except Exception:
             logger.exception("replication of s3://%s/%s", job.bucket, job.key)
 
 
 queue = Queue(default_lag=float(os.environ.get("LOCAL_AWS_LAG_SECONDS", "1.0")))
+background.every(TRY_AGAIN_SECONDS)(queue.try_held)

@@ -17,7 +17,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services import s3
 
-from . import keys, metrics, multipart, role, rules
+from . import events, faults, keys, metrics, multipart, role, rules
 from .fitting import corrects, uses
 from .queue import Job, Kind, queue
 from .rules import Rule
@@ -104,19 +104,33 @@ def enqueue(bucket: str, key: str, record: Record, kind: Kind, chosen: list[Rule
     return job
 
 
-def carry_out(job: Job) -> None:
-    """Replicate one version to all its destinations; COMPLETED only if every one of them has it."""
+def carry_out(job: Job) -> bool:
+    """Replicate one version to all its destinations; COMPLETED only if every one of them has it.
+
+    S3 User Guide, replication-status: while a Region is not available the version stays PENDING, and its replication
+    goes on by itself. The answer is whether the job is done.
+    """
     with request_scope(job.account, job.region):
         version = stored_version(job)
         if version is None:
             metrics.abandoned(job)
-            return
-        reasons = [replicate_to(rule, job) for rule in job.rules]
-        if job.kind is not Kind.MARKER:
-            set_status(job, version, "FAILED" if any(reasons) else job.good_status)
+            return True
+        now_possible = [rule for rule in job.rules if is_reachable(rule, job)]
+        job.rules = [rule for rule in job.rules if rule not in now_possible]
+        reasons = [replicate_to(rule, job) for rule in now_possible]
+        job.has_failed = job.has_failed or any(reasons)
+        if not job.rules and job.kind is not Kind.MARKER:
+            set_status(job, version, "FAILED" if job.has_failed else job.good_status)
+        return not job.rules
 
 
 queue.carry_out = carry_out
+
+
+def is_reachable(rule: Rule, job: Job) -> bool:
+    name = rules.destination_of(rule)
+    with request_scope(s3._bucket_owner_account(name) or job.account, ""):
+        return not faults.is_down(job.region) and not faults.is_down(s3.bucket_region(name) or "")
 
 
 def stored_version(job: Job) -> Record | None:
@@ -137,6 +151,7 @@ def replicate_to(rule: Rule, job: Job) -> str | None:
         reason = str(failure)
         report_failure(rule, job, reason)
     metrics.finished(job, rule, reason)
+    events.finished(job, rule, reason)
     return reason
 
 
@@ -313,21 +328,5 @@ def report_failure(rule: Rule, job: Job, reason: str) -> None:
     """S3 User Guide, replication-metrics-events: the event tells the reason, where the rule has Metrics enabled."""
     destination = rules.destination_of(rule)
     recent_failures.append({"source": job.bucket, "destination": destination, "key": job.key, "reason": reason})
-    if not rules.has_metrics(rule):
-        return
-    detail = {
-        "replicationRuleId": rule["ID"],
-        "destinationBucket": rule["Destination"]["Bucket"],
-        "s3Operation": job.kind.value,
-        "requestTime": job.record["last_modified"],
-        "failureReason": reason,
-    }
-    s3._fire_s3_event_async(
-        job.bucket,
-        job.key,
-        "s3:Replication:OperationFailedReplication",
-        size=job.size,
-        etag=job.record["etag"],
-        version_id=job.record["version_id"],
-        record_extra={"replicationEventData": detail},
-    )
+    if rules.has_metrics(rule):
+        events.fire("OperationFailedReplication", rule, job, failureReason=reason)

@@ -66,6 +66,10 @@ def has_metrics(rule: Rule) -> bool:
     return (rule.get("Destination", {}).get("Metrics") or {}).get("Status") == "Enabled"
 
 
+def has_time_control(rule: Rule) -> bool:
+    return (rule.get("Destination", {}).get("ReplicationTime") or {}).get("Status") == "Enabled"
+
+
 def destination_of(rule: Rule) -> str:
     """The name of the destination bucket."""
     return str(rule["Destination"]["Bucket"]).rpartition(":")[2]
