@@ -12,6 +12,7 @@ from ministack.core import iam_evaluator
 from ministack.core.iam_evaluator import EvalContext
 from ministack.services import iam, s3
 
+from . import consistency
 from .fitting import uses
 
 uses(
@@ -64,7 +65,9 @@ def assume(arn: str) -> Role | None:
     """
     account, name = arn.split(":")[4], arn.rpartition("/")[2]
     record = iam._roles.get_scoped(account, None, name)
-    if record is None or record["Arn"] != arn or not _trusts_s3(record["AssumeRolePolicyDocument"], arn):
+    if record is None or record["Arn"] != arn or not consistency.is_known(account, name):
+        return None
+    if not _trusts_s3(record["AssumeRolePolicyDocument"], arn):
         return None
     return Role(arn, name, account)
 
