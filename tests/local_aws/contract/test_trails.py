@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""What CloudTrail wants of the log bucket, and what it keeps."""
+"""What CloudTrail wants of the log bucket, what it keeps, and what it writes there."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
 
 import pytest
+
+MANAGEMENT = {"FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}]}
 
 
 def allow_logging(world, bucket, trail, *, prefix="", without=None):
@@ -96,3 +100,209 @@ def test_update_to_a_missing_bucket(world, refused):
     create(world, name, bucket)
     with refused("S3BucketDoesNotExistException"):
         world.client("cloudtrail").update_trail(Name=name, S3BucketName=world.name("absent"))
+
+
+def test_five_trails_in_a_region(world, refused):
+    """CloudTrail User Guide, WhatIsCloudTrail-Limits: five in a Region, where trails of all Regions count in each."""
+    bucket, trails = world.bucket(), world.client("cloudtrail")
+    free = 5 - len(trails.describe_trails(includeShadowTrails=True)["trailList"])
+    names = [world.name("trail") for _number in range(free + 1)]
+    statements = json.dumps({"Version": "2012-10-17", "Statement": [*policy_of(world, bucket)]})
+    world.s3_of(bucket).put_bucket_policy(Bucket=bucket, Policy=statements)
+    for name in names[:-1]:
+        create(world, name, bucket)
+    with refused("MaximumNumberOfTrailsExceededException"):
+        create(world, names[-1], bucket)
+
+
+def policy_of(world, bucket):
+    """The same for all trails of the account."""
+    service = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}}
+    account = {"StringEquals": {"aws:SourceAccount": world.account_id()}}
+    yield service | {"Action": "s3:GetBucketAcl", "Resource": f"arn:aws:s3:::{bucket}", "Condition": account}
+    yield service | {"Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*", "Condition": account}
+
+
+def test_changes_are_made_in_the_home_region(world, refused):
+    """CloudTrail API, UpdateTrail and others: InvalidHomeRegionException elsewhere, where the trail is seen."""
+    name, bucket = world.name("trail"), world.bucket()
+    allow_logging(world, bucket, name)
+    arn = create(world, name, bucket, IsMultiRegionTrail=True)
+    elsewhere = world.client("cloudtrail", world.dr_region)
+    assert elsewhere.get_trail(Name=arn)["Trail"]["HomeRegion"] == world.source_region
+    for change, arguments in {
+        "update_trail": {"Name": arn, "IncludeGlobalServiceEvents": False},
+        "stop_logging": {"Name": arn},
+        "delete_trail": {"Name": arn},
+        "put_event_selectors": {"TrailName": arn, "AdvancedEventSelectors": [MANAGEMENT]},
+    }.items():
+        with refused("InvalidHomeRegionException"):
+            getattr(elsewhere, change)(**arguments)
+
+
+def data_events(*buckets, **fields):
+    """A selector for the objects of these buckets."""
+    selectors = {
+        "eventCategory": {"Equals": ["Data"]},
+        "resources.type": {"Equals": ["AWS::S3::Object"]},
+        "resources.ARN": {"StartsWith": [f"arn:aws:s3:::{bucket}/" for bucket in buckets]},
+        **fields,
+    }
+    return {"FieldSelectors": [{"Field": field} | wish for field, wish in selectors.items()]}
+
+
+WRITES = {"readOnly": {"Equals": ["false"]}}
+
+
+def logging_trail(world, *selectors, **options):
+    """A trail that logs what is selected, and its log bucket."""
+    name, bucket, trails = world.name("trail"), world.bucket(), world.client("cloudtrail")
+    prefix = options.get("S3KeyPrefix", "")
+    allow_logging(world, bucket, name, prefix=f"{prefix}/" if prefix else "")
+    create(world, name, bucket, **options)
+    if selectors:
+        trails.put_event_selectors(TrailName=name, AdvancedEventSelectors=list(selectors))
+    trails.start_logging(Name=name)
+    world.cleanup.callback(trails.stop_logging, Name=name)
+    return name, bucket
+
+
+def log_files(world, bucket):
+    """The log files by key: their records."""
+    s3 = world.s3_of(bucket)
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket).get("Contents", [])]
+    bodies = {key: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys if key.endswith(".json.gz")}
+    return {key: json.loads(gzip.decompress(body))["Records"] for key, body in bodies.items()}
+
+
+def records(world, bucket, name=None):
+    everything = [record for found in log_files(world, bucket).values() for record in found]
+    return [record for record in everything if name in (None, record["eventName"])]
+
+
+def test_log_files_of_data_events(world):
+    """CloudTrail User Guide, cloudtrail-find-log-files and logging-data-events-with-cloudtrail: gzip files, one path
+    for each account, Region and day, with the events that an advanced selector names."""
+    source = world.bucket()
+    _name, log = logging_trail(world, data_events(source, **WRITES), S3KeyPrefix="dr")
+    world.put(source, "some key")
+    world.head(source, "some key")
+    world.put(world.bucket(), "elsewhere")
+    world.s3_of(source).delete_object(Bucket=source, Key="some key")
+    world.until(lambda: records(world, log, "DeleteObject"), "the deletion was logged")
+    account = world.account_id()
+    layout = rf"dr/AWSLogs/{account}/CloudTrail/{world.source_region}/\d{{4}}/\d\d/\d\d/"
+    layout += rf"{account}_CloudTrail_{world.source_region}_\d{{8}}T\d{{4}}Z_\w{{16}}\.json\.gz"
+    assert all(re.fullmatch(layout, key) for key in log_files(world, log))
+    found = records(world, log)
+    assert {record["eventName"] for record in found} == {"PutObject", "DeleteObject"}
+    (put,) = [record for record in found if record["eventName"] == "PutObject"]
+    assert (put["eventSource"], put["awsRegion"]) == ("s3.amazonaws.com", world.source_region)
+    assert (put["readOnly"], put["managementEvent"], put["eventCategory"]) == (False, False, "Data")
+    assert put["requestParameters"]["key"] == "some key"
+    assert put["resources"][0] == {"type": "AWS::S3::Object", "ARN": f"arn:aws:s3:::{source}/some key"}
+    assert put["recipientAccountId"] == account
+
+
+def test_similar_bucket_names(world):
+    """CloudTrail User Guide, logging-data-events-with-cloudtrail: the slash at the end keeps similar names apart."""
+    source = world.bucket()
+    _name, log = logging_trail(world, data_events(source[:-1], **WRITES), data_events(source, **WRITES))
+    world.put(source)
+    world.until(lambda: records(world, log), "the write was logged")
+    assert len(records(world, log)) == 1
+
+
+def test_reads_are_logged_where_selected(world):
+    """CloudTrail User Guide, logging-data-events-with-cloudtrail: without readOnly, reads and writes."""
+    source = world.bucket()
+    _name, log = logging_trail(world, data_events(source))
+    world.put(source)
+    world.head(source)
+    world.until(
+        lambda: {"PutObject", "HeadObject"} <= {r["eventName"] for r in records(world, log)}, "both were logged"
+    )
+
+
+def test_without_selectors_there_are_no_data_events(world):
+    """CloudTrail User Guide, logging-data-events-with-cloudtrail: a trail logs management events, unless told."""
+    source = world.bucket()
+    _name, log = logging_trail(world)
+    world.put(source)
+    other = world.bucket()
+    world.until(lambda: records(world, log, "CreateBucket"), "the creation of a bucket was logged")
+    created = records(world, log, "CreateBucket")[-1]
+    assert created["requestParameters"]["bucketName"] == other
+    assert (created["managementEvent"], created["eventCategory"]) == (True, "Management")
+    assert records(world, log, "PutObject") == []
+
+
+def test_data_events_only(world):
+    """CloudTrail API, PutEventSelectors: the selectors replace the default; management events need one of their own."""
+    source = world.bucket()
+    _name, log = logging_trail(world, data_events(source, **WRITES))
+    world.bucket()
+    world.put(source)
+    world.until(lambda: records(world, log, "PutObject"), "the write was logged")
+    assert records(world, log, "CreateBucket") == []
+
+
+def test_all_regions(world):
+    """CloudTrail User Guide, cloudtrail-find-log-files: a trail of all Regions has a folder for each."""
+    other = world.bucket(world.dr_region)
+    _name, log = logging_trail(world, data_events(other, **WRITES), IsMultiRegionTrail=True)
+    world.put(other)
+    world.until(lambda: records(world, log), "the write was logged")
+    (key,) = log_files(world, log)
+    assert f"/CloudTrail/{world.dr_region}/" in key
+
+
+def test_one_region(world):
+    """CloudTrail User Guide, WhatIsCloudTrail: a trail of one Region has the events of that Region."""
+    here, there = world.bucket(), world.bucket(world.dr_region)
+    _name, log = logging_trail(world, data_events(here, there, **WRITES))
+    world.put(there)
+    world.put(here)
+    world.until(lambda: records(world, log), "the write in the trail's Region was logged")
+    assert {record["awsRegion"] for record in records(world, log)} == {world.source_region}
+
+
+def test_nothing_is_logged_after_the_stop(world):
+    """CloudTrail API, StopLogging: what is called afterwards is not logged, what was called before still is."""
+    source = world.bucket()
+    name, log = logging_trail(world, data_events(source, **WRITES))
+    world.put(source, "before")
+    trails = world.client("cloudtrail")
+    trails.stop_logging(Name=name)
+    world.put(source, "stopped")
+    world.until(lambda: records(world, log), "the write before the stop was logged")
+    trails.start_logging(Name=name)
+    world.put(source, "again")
+    world.until(lambda: len(records(world, log)) > 1, "the write after the new start was logged")
+    assert [record["requestParameters"]["key"] for record in records(world, log)] == ["before", "again"]
+
+
+def test_status_tells_of_deliveries(world):
+    """CloudTrail API, GetTrailStatus: LatestDeliveryTime; LatestDeliveryError while the bucket does not let it in."""
+    source = world.bucket()
+    name, log = logging_trail(world, data_events(source, **WRITES))
+    trails = world.client("cloudtrail")
+    assert "LatestDeliveryTime" not in trails.get_trail_status(Name=name)
+    world.put(source)
+    world.until(lambda: trails.get_trail_status(Name=name).get("LatestDeliveryTime"), "a delivery was told")
+    world.s3_of(log).delete_bucket_policy(Bucket=log)
+    world.put(source)
+    world.until(lambda: trails.get_trail_status(Name=name).get("LatestDeliveryError"), "the failure was told")
+    assert trails.get_trail_status(Name=name)["LatestDeliveryError"] == "AccessDenied"
+
+
+def test_delivery_takes_its_time(world, control):
+    """CloudTrail User Guide, get-and-view-cloudtrail-log-files: some minutes; set through the control endpoint."""
+    control("settings", trail_seconds=3600)
+    source = world.bucket()
+    name, log = logging_trail(world, data_events(source, **WRITES))
+    world.put(source)
+    assert log_files(world, log) == {}
+    control("settings", trail_seconds=0)
+    world.until(lambda: records(world, log), "the write was logged")
+    assert world.client("cloudtrail").get_trail_status(Name=name)["IsLogging"]

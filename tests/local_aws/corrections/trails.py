@@ -7,17 +7,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import get_account_id
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudtrail, s3
 
 from .fitting import corrects, uses
 from .role import service_may
 
 uses("services.cloudtrail", "_err(code, msg, status)", "_trail_arn(name)", "_find_mutable_trail(raw)")
+uses("services.cloudtrail", "_visible_trail_items(include_shadow_trails)")
 uses("services.s3", "_bucket_owner_account(name)")
 
 Answer = tuple[int, dict[str, str], bytes]
 SERVICE = "cloudtrail.amazonaws.com"
+TRAILS_PER_REGION = 5
 
 
 @corrects("services.cloudtrail", "_create_trail(body)")
@@ -26,7 +28,7 @@ def create_trail(original: Callable[..., Answer], body: dict[str, Any]) -> Answe
     name = body.get("Name", "").strip()
     arn = cloudtrail._trail_arn(name)
     refusal = bucket_problem(arn, body.get("S3BucketName", ""), body.get("S3KeyPrefix", "")) if name else None
-    answer = refusal or original(body)
+    answer = refusal or too_many_trails() or original(body)
     if answer[0] == 200 and body.get("TagsList"):
         cloudtrail._trail_tags[arn] = {tag["Key"]: tag.get("Value", "") for tag in body["TagsList"]}
     return answer
@@ -42,6 +44,14 @@ def update_trail(original: Callable[..., Answer], body: dict[str, Any]) -> Answe
         if refusal:
             return refusal
     return original(body)
+
+
+def too_many_trails() -> Answer | None:
+    """CloudTrail User Guide, WhatIsCloudTrail-Limits: five trails in a Region, those of all Regions counted in each."""
+    if len(cloudtrail._visible_trail_items()) < TRAILS_PER_REGION:
+        return None
+    message = f"User: {get_account_id()} already has {TRAILS_PER_REGION} trails in {get_region()}."
+    return cloudtrail._err("MaximumNumberOfTrailsExceededException", message)
 
 
 def bucket_problem(arn: str, bucket: str, prefix: str) -> Answer | None:
