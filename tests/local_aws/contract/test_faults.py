@@ -8,6 +8,7 @@ All of these need the control endpoint of the local AWS. What they stand for on 
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
@@ -249,3 +250,36 @@ def test_refused_calls_do_not_hold_replication(world, control):
     assert world.until_final(source) == "COMPLETED"
     control("faults", method="DELETE")
     assert len(world.versions(destination)) == 1
+
+
+def test_no_metrics_come_from_a_region_that_is_down(world, control):
+    """S3 User Guide, repl-metrics: published by the destination's Region, so (inferred) missing while it is down."""
+    source, destination = world.pair(to={"Metrics": {"Status": "Enabled"}})
+    control("replication", bucket=source, lag_seconds=3600)
+    world.put(source)
+
+    def samples():
+        now = datetime.now(UTC)
+        points = world.client("cloudwatch", world.dr_region).get_metric_statistics(
+            Namespace="AWS/S3",
+            MetricName="OperationsPendingReplication",
+            StartTime=now - timedelta(minutes=10),
+            EndTime=now + timedelta(minutes=1),
+            Period=3600,
+            Statistics=["SampleCount"],
+            Dimensions=[
+                {"Name": "SourceBucket", "Value": source},
+                {"Name": "DestinationBucket", "Value": destination},
+                {"Name": "RuleId", "Value": "dr"},
+            ],
+        )["Datapoints"]
+        return sum(point["SampleCount"] for point in points)
+
+    world.until(samples, "the metric was published")
+    control("faults", kind="down", region=world.dr_region, service="s3")
+    before = samples()
+    time.sleep(2.5)
+    assert samples() == before
+    control("faults", method="DELETE")
+    world.until(lambda: samples() > before, "it was published again")
+    control("replication", bucket=source, lag_seconds=0)

@@ -210,7 +210,6 @@ class Fate:
             headers["smithy-protocol"] = "rpc-v2-cbor"
         raw = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
-        body = b"" if self.request.method == "HEAD" else body
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
