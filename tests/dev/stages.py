@@ -161,8 +161,8 @@ STAGES: dict[str, Stage] = {
     "contract": contract,
     "sanity": sanity,
     "integration": integration,
-    "integration-moto": integration_moto,
     "molecule": molecule,
     "ansible-lint": ansible_lint,
     "docs": docs,
+    "integration-moto": integration_moto,  # last: it waits for the other integration tests
 }
