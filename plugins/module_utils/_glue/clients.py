@@ -15,6 +15,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from .._aws.gateway import AwsFailure, explain_connection
 from .._aws.identity import caller
+from .._aws.s3control import reach_ip_addresses
 from .._aws.sdk_errors import BotoCoreError, ClientError
 from .._core.model import GLOBAL, Account
 
@@ -48,6 +49,7 @@ class Clients:
         }
         client = self._module.client(service, region=region, config=config)
         client.meta.events.register("before-call", self._count)
+        reach_ip_addresses(client)
         return client
 
     def _count(self, model: Any, **_rest: Any) -> None:
