@@ -10,7 +10,9 @@ correction relies on, so that a MiniStack that moved them is refused at start in
 from __future__ import annotations
 
 from . import (
+    access_points,
     alarms,
+    batch_api,
     buckets,
     changes,
     consistency,
@@ -31,6 +33,7 @@ from .fitting import apply, misfits
 __all__ = [
     "alarms",
     "apply",
+    "batch_api",
     "buckets",
     "changes",
     "consistency",

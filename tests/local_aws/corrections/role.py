@@ -27,11 +27,12 @@ uses("services.s3", "_bucket_owner_account(name)")
 
 # S3 calls from inside AWS; an address of no customer, so that a policy bound to addresses refuses it as on AWS.
 SERVICE_ADDRESS = "192.0.2.1"
+S3 = "s3.amazonaws.com"
 
 
 @dataclass(frozen=True)
 class Role:
-    """The role of a replication configuration, assumed by S3."""
+    """A role that a service of AWS has assumed."""
 
     arn: str
     name: str
@@ -57,8 +58,8 @@ class Role:
         return bool(combined.decision == "Allow")
 
 
-def assume(arn: str) -> Role | None:
-    """The role, if it exists and its trust policy lets S3 assume it.
+def assume(arn: str, service: str = S3) -> Role | None:
+    """The role, if it exists and its trust policy lets the service, which is S3 for replication, assume it.
 
     S3 User Guide, setting-repl-config-perm-overview: the role trusts s3.amazonaws.com. Whether S3 fills the keys
     aws:SourceAccount and aws:SourceArn here is not documented, so a trust that insists on them is refused.
@@ -67,7 +68,7 @@ def assume(arn: str) -> Role | None:
     record = iam._roles.get_scoped(account, None, name)
     if record is None or record["Arn"] != arn or not consistency.is_known(account, name):
         return None
-    if not _trusts_s3(record["AssumeRolePolicyDocument"], arn):
+    if not _trusts(record["AssumeRolePolicyDocument"], arn, service):
         return None
     return Role(arn, name, account)
 
@@ -79,9 +80,9 @@ def service_may(service: str, action: str, resource: str, policy: str | None, ke
     return bool(decision == "Allow")
 
 
-def _trusts_s3(document: str | dict[str, Any], arn: str) -> bool:
+def _trusts(document: str | dict[str, Any], arn: str, service: str) -> bool:
     trust = json.loads(document) if isinstance(document, str) else document
-    return service_may("s3.amazonaws.com", "sts:AssumeRole", arn, json.dumps(trust), {})
+    return service_may(service, "sts:AssumeRole", arn, json.dumps(trust), {})
 
 
 def _context(
