@@ -31,6 +31,7 @@ from . import (
 from .fitting import apply, misfits
 
 __all__ = [
+    "access_points",
     "alarms",
     "apply",
     "batch_api",
