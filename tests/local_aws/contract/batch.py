@@ -41,11 +41,12 @@ def control(world: Any, region: str) -> Any:
 
 
 class Batch:
-    """The jobs of one source bucket, with a bucket for reports and manifests, and a role."""
+    """The jobs of one source bucket, with a bucket for reports and manifests, and a role. They are made in the
+    source bucket's Region, unless another one is named."""
 
-    def __init__(self, world: Any, source: str, *destinations: str) -> None:
+    def __init__(self, world: Any, source: str, *destinations: str, region: str = "") -> None:
         self.world, self.source, self.destinations = world, source, destinations
-        self.region = world.regions[source]
+        self.region = region or world.regions[source]
         self.account = world.account_id()
         self.papers = world.bucket(self.region)
         self.client = control(world, self.region)
@@ -110,11 +111,11 @@ class Batch:
             }
         }
 
-    def manifest(self, *rows: tuple[str, ...], bucket: str = "") -> dict[str, Any]:
+    def manifest(self, *rows: tuple[str, ...]) -> dict[str, Any]:
         """A CSV manifest of these rows: key, or key and version ID."""
         fields = ["Bucket", "Key", "VersionId"][: 1 + len(rows[0])]
         text = io.StringIO()
-        csv.writer(text).writerows((bucket or self.source, quote(key), *rest) for key, *rest in rows)
+        csv.writer(text).writerows((self.source, quote(key), *rest) for key, *rest in rows)
         key, s3 = f"given/{uuid.uuid4()}.csv", self.world.s3_of(self.papers)
         etag = s3.put_object(Bucket=self.papers, Key=key, Body=text.getvalue().encode())["ETag"]
         return {

@@ -36,7 +36,9 @@ def code_of(call, **request):
 
 def test_description(batch):
     """S3 API, DescribeJob."""
-    request = batch.request(Description="first sync", Priority=7)
+    request = batch.request(
+        Description="first sync", Priority=7, Report=batch.report_wish(ExpectedBucketOwner=batch.account)
+    )
     job = batch.until(batch.client.create_job(**request)["JobId"], *ENDED)
     assert job["Status"] == "Complete"
     assert job["JobArn"] == f"arn:aws:s3:{batch.region}:{batch.account}:job/{job['JobId']}"
@@ -210,6 +212,21 @@ def test_role_that_may_not_write_the_report(batch):
     job = batch.run(RoleArn=role, ManifestGenerator=None, Manifest=batch.manifest(("other",)))
     assert job["Status"] == "Failed"
     assert "The job report could not be written" in job["FailureReasons"][0]["FailureReason"]
+
+
+@pytest.mark.parametrize(
+    ("part", "member"),
+    [(None, "ExpectedBucketOwner"), ("ManifestOutputLocation", "ExpectedManifestBucketOwner")],
+    ids=["source", "manifest"],
+)
+def test_unexpected_owner(batch, world, part, member):
+    """S3 API, S3JobManifestGenerator and S3ManifestOutputLocation: with another owner the job fails."""
+    generator = batch.generator()
+    inner = generator["S3JobManifestGenerator"]
+    (inner[part] if part else inner)[member] = batch.account
+    batch.until(batch.create(ConfirmationRequired=True, ManifestGenerator=generator), "Suspended")
+    (inner[part] if part else inner)[member] = world.other_account
+    assert batch.run(ManifestGenerator=generator)["Status"] == "Failed"
 
 
 # Manifest and report

@@ -267,9 +267,32 @@ def test_bucket_of_another_region(world):
     """S3 User Guide, s3-batch-replication-batch: the job is made in the source bucket's Region."""
     source, destination = world.pair()
     world.put(source)
-    batch = Batch(world, destination, source)
-    there = {"SourceBucket": f"arn:aws:s3:::{source}"}
-    generator = {"S3JobManifestGenerator": batch.generator()["S3JobManifestGenerator"] | there}
-    assert batch.run(ManifestGenerator=generator)["Status"] == "Failed"
-    job = batch.run(ManifestGenerator=None, Manifest=batch.manifest(("key",), bucket=source))
+    batch = Batch(world, source, destination, region=world.dr_region)
+    assert batch.run()["Status"] == "Failed"
+    job = batch.run(ManifestGenerator=None, Manifest=batch.manifest(("key",)))
     assert "SrcBucketInvalidRegion" in batch.failures(job["JobId"])["key"]
+
+
+def test_failures_count(world):
+    """S3 User Guide, repl-metrics: OperationsFailedReplication counts what Batch Replication fails to do."""
+    source, destination = world.bucket(), world.bucket(world.dr_region)
+    world.put(source)
+    rule = world.rule(destination, to={"Metrics": {"Status": "Enabled"}})
+    world.replicate(source, world.role(source, destination, without="s3:ReplicateObject"), rule)
+    assert Batch(world, source, destination).run()["ProgressSummary"]["NumberOfTasksFailed"] == 1
+    dimensions = {"SourceBucket": source, "DestinationBucket": destination, "RuleId": rule["ID"]}
+    now = datetime.datetime.now(datetime.UTC)
+    query = {
+        "Namespace": "AWS/S3",
+        "MetricName": "OperationsFailedReplication",
+        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+        "StartTime": now - datetime.timedelta(minutes=10),
+        "EndTime": now + datetime.timedelta(minutes=10),
+        "Period": 3600,
+        "Statistics": ["Sum"],
+    }
+    cloudwatch = world.client("cloudwatch", world.source_region)
+    world.until(
+        lambda: sum(point["Sum"] for point in cloudwatch.get_metric_statistics(**query)["Datapoints"]) == 1,
+        "the failure was counted",
+    )

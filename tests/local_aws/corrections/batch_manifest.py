@@ -176,6 +176,9 @@ def write_manifest(location: dict[str, Any], job_id: str, tasks: list[Task], rol
         "fileSchema": "Bucket, Key, VersionId",
         "files": [{"key": data_key, "size": len(packed), "MD5checksum": hashlib.md5(packed).hexdigest()}],
     }
+    owner = s3._bucket_owner_account(bucket)
+    if location.get("ExpectedManifestBucketOwner", owner) != owner:
+        raise NoManifest("The manifest's bucket has another owner than expected.")
     if not (role.may("s3:PutObject", bucket, data_key) and role.may("s3:PutObject", bucket, manifest_key)):
         raise NoManifest("The generated manifest could not be written: AccessDenied")
     versions.put(bucket, data_key, packed, "application/gzip")

@@ -11,11 +11,16 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from ministack.services import s3
+
 from . import versions
 from .batch_manifest import encoded
 from .batch_tasks import Task
+from .fitting import uses
 from .role import Role
 from .versions import name_of
+
+uses("services.s3", "_bucket_owner_account(name)")
 
 SCHEMA = "Bucket, Key, VersionId, TaskStatus, ErrorCode, HTTPStatusCode, ResultMessage"
 Outcome = tuple[Task, str | None]  # the reason of a failure, or None
@@ -29,7 +34,8 @@ def write_report(wish: dict[str, Any], job_id: str, outcomes: list[Outcome], rol
     """
     bucket = name_of(wish["Bucket"])
     folder = "/".join([*filter(None, [wish.get("Prefix", "").rstrip("/")]), f"job-{job_id}"])
-    results, written = [], True
+    owner = s3._bucket_owner_account(bucket)
+    results, written = [], wish.get("ExpectedBucketOwner", owner) == owner
     for status, failed in (("succeeded", False), ("failed", True)):
         lines = [_line(task, reason) for task, reason in outcomes if bool(reason) is failed]
         if not lines or (status == "succeeded" and wish.get("ReportScope") == "FailedTasksOnly"):
