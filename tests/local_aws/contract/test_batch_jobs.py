@@ -116,6 +116,31 @@ def test_cancelling(batch, world):
     assert code_of(batch.update, job=job, status="Ready") == "JobStatusException"
 
 
+def test_cancelling_what_is_active(batch):
+    """S3 User Guide, batch-ops-job-status: no new tasks once it is cancelled; the report has those that were tried."""
+    job = batch.create(ManifestGenerator=None, Manifest=batch.manifest(*[("other",)] * 3000))
+    batch.until(job, "Active", *ENDED)
+    batch.world.until(
+        lambda: batch.describe(job)["ProgressSummary"]["NumberOfTasksSucceeded"] > 0, "the first task was done"
+    )
+    assert batch.update(job, "Cancelled")["Status"] in ("Cancelling", "Cancelled")
+    found = batch.until(job, *ENDED)
+    assert found["Status"] == "Cancelled"
+    done = found["ProgressSummary"]["NumberOfTasksSucceeded"]
+    assert 0 < done < found["ProgressSummary"]["TotalNumberOfTasks"] == 3000
+    assert len(batch.outcomes(job)) == done
+
+
+def test_states(batch):
+    """S3 User Guide, batch-ops-job-status: in this order, whichever of them are seen."""
+    order = ["New", "Preparing", "Ready", "Active", "Completing", "Complete"]
+    job, seen = batch.create(ManifestGenerator=None, Manifest=batch.manifest(*[("other",)] * 1000)), []
+    while not seen or seen[-1] not in ENDED:
+        seen.append(batch.describe(job)["Status"])
+    assert sorted(seen, key=order.index) == seen
+    assert {"Active", "Complete"} <= set(seen)
+
+
 def test_nothing_changes_what_is_complete(batch):
     """S3 User Guide, batch-ops-job-status: Complete is final."""
     job = batch.replicate()["JobId"]
