@@ -10,15 +10,11 @@ import gzip
 import io
 import ipaddress
 import json
-import time
 import uuid
 from typing import Any
 from urllib.parse import quote, unquote_plus, urlsplit
 
-import pytest
 from botocore.exceptions import ClientError
-
-from local_aws.contract.patience import SECONDS
 
 TRUST = {"Effect": "Allow", "Principal": {"Service": "batchoperations.s3.amazonaws.com"}, "Action": "sts:AssumeRole"}
 ENDED = ("Complete", "Failed", "Cancelled")
@@ -140,12 +136,12 @@ class Batch:
 
     def until(self, job: str, *statuses: str) -> dict[str, Any]:
         """The job once it is in one of these states."""
-        deadline = time.monotonic() + SECONDS
-        while (found := self.describe(job))["Status"] not in statuses:
-            if time.monotonic() > deadline:
-                pytest.fail(f"within {SECONDS:.0f} s the job became {found['Status']}, not {' or '.join(statuses)}")
-            time.sleep(0.1)
-        return found
+        return dict(
+            self.world.until(
+                lambda: (found := self.describe(job))["Status"] in statuses and found,
+                f"the job became {' or '.join(statuses)}",
+            )
+        )
 
     def run(self, **changes: Any) -> dict[str, Any]:
         """The job once it has ended."""
