@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -135,8 +134,12 @@ def test_states(batch):
     """S3 User Guide, batch-ops-job-status: in this order, whichever of them are seen."""
     order = ["New", "Preparing", "Ready", "Active", "Completing", "Complete"]
     job, seen = batch.create(ManifestGenerator=None, Manifest=batch.manifest(*[("other",)] * 1000)), []
-    while not seen or seen[-1] not in ENDED:
+
+    def has_ended():
         seen.append(batch.describe(job)["Status"])
+        return seen[-1] in ENDED
+
+    batch.world.until(has_ended, "the job ended")
     assert sorted(seen, key=order.index) == seen
     assert {"Active", "Complete"} <= set(seen)
 
@@ -347,11 +350,14 @@ def test_many_failures_in_a_small_job(batch):
 
 def test_six_active_jobs(batch):
     """S3 User Guide, s3-batch-replication-batch: six active jobs at most; the others wait for their turn."""
-    waiting = {batch.create() for _number in range(8)}
+    started = [batch.create() for _number in range(8)]
     most = 0
-    while waiting:
-        found = [(job, batch.describe(job)["Status"]) for job in waiting]
-        most = max(most, [status for _job, status in found].count("Active"))
-        waiting -= {job for job, status in found if status in ENDED}
-        time.sleep(0.05)
+
+    def have_ended():
+        nonlocal most
+        found = [batch.describe(job)["Status"] for job in started]
+        most = max(most, found.count("Active"))
+        return set(found) <= set(ENDED)
+
+    batch.world.until(have_ended, "all jobs ended")
     assert most <= 6
