@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""The one thing here that AWS does not have: tests set the replication lag, and what faults.py, lifecycle.py and
-settings.py tell.
+"""What AWS does not have: tests set the replication lag here, and what faults.py, inventory.py, lifecycle.py and
+settings.py tell of themselves.
 
 GET  /_local_aws/replication
 POST /_local_aws/replication   {"bucket": "name", or null for the default, "lag_seconds": 2.5}
