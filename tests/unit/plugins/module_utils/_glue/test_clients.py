@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.config import Config
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 
@@ -17,15 +18,15 @@ ACCOUNT = "111122223333"
 class Module:
     """What of an AnsibleAWSModule makes clients, with an endpoint that is an IP address."""
 
-    def client(self, service: str, region: str, config: Any) -> Any:
-        """A client of boto3."""
+    def client(self, service: str, region: str, config: dict[str, Any]) -> Any:
+        """A client of boto3. Like amazon.aws, it takes the settings as a mapping."""
         return boto3.client(
             service,
             region_name=region,
             endpoint_url="http://127.0.0.1:1234",
             aws_access_key_id="key",
             aws_secret_access_key="secret",
-            config=config,
+            config=Config(**config),
         )
 
 
