@@ -150,7 +150,7 @@ def test_probability_is_the_same_for_the_same_seed(world, control):
         control("faults", kind="error", service="s3", probability=0.5, seed=seed)
         runs.append(statuses(world, 12))
     assert runs[0] == runs[1] != runs[2]
-    assert True in runs[0]
+    assert True in runs[0]  # some calls got through: it was chance that struck, not every time
     assert False in runs[0]
 
 
