@@ -27,6 +27,7 @@ from . import (
     ops_items,
     replication,
     replication_config,
+    simulation,
     trails,
 )
 from .fitting import apply, misfits
@@ -51,5 +52,6 @@ __all__ = [
     "ops_items",
     "replication",
     "replication_config",
+    "simulation",
     "trails",
 ]

@@ -72,9 +72,18 @@ def _read_structure(shape: Shape, element: Element) -> dict[str, Any]:
 
 def document(name: str, namespace: str, shape: Shape, members: dict[str, Any]) -> bytes:
     """An answer's body."""
+    return ElementTree.tostring(_root(name, namespace, shape, members), encoding="utf-8", xml_declaration=True)
+
+
+def fragment(name: str, namespace: str, shape: Shape, members: dict[str, Any]) -> bytes:
+    """The same as a part of a larger answer."""
+    return ElementTree.tostring(_root(name, namespace, shape, members), encoding="utf-8", xml_declaration=False)
+
+
+def _root(name: str, namespace: str, shape: Shape, members: dict[str, Any]) -> Element:
     root = Element(name, xmlns=namespace)
     _write_structure(root, shape, members)
-    return ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return root
 
 
 def _write(parent: Element, name: str, shape: Shape, value: Any) -> None:
