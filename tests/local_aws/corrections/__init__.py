@@ -27,6 +27,7 @@ from . import (
     ops_items,
     replication,
     replication_config,
+    sessions,
     simulation,
     trails,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "ops_items",
     "replication",
     "replication_config",
+    "sessions",
     "simulation",
     "trails",
 ]

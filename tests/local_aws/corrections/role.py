@@ -64,13 +64,17 @@ def assume(arn: str, service: str = S3) -> Role | None:
     S3 User Guide, setting-repl-config-perm-overview: the role trusts s3.amazonaws.com. Whether S3 fills the keys
     aws:SourceAccount and aws:SourceArn here is not documented, so a trust that insists on them is refused.
     """
+    record = find(arn)
+    if record is None or not _trusts(record["AssumeRolePolicyDocument"], arn, service):
+        return None
+    return Role(arn, record["RoleName"], arn.split(":")[4])
+
+
+def find(arn: str) -> dict[str, Any] | None:
+    """What IAM keeps of the role, or None when there is none with this path and name, or it is too new to be known."""
     account, name = arn.split(":")[4], arn.rpartition("/")[2]
-    record = iam._roles.get_scoped(account, None, name)
-    if record is None or record["Arn"] != arn or not consistency.is_known(account, name):
-        return None
-    if not _trusts(record["AssumeRolePolicyDocument"], arn, service):
-        return None
-    return Role(arn, name, account)
+    record: dict[str, Any] | None = iam._roles.get_scoped(account, None, name)
+    return record if record and record["Arn"] == arn and consistency.is_known(account, name) else None
 
 
 def service_may(service: str, action: str, resource: str, policy: str | None, keys: dict[str, str]) -> bool:

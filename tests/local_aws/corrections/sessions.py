@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""Who may assume which role. MiniStack gives everybody the credentials of any role, even of one that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from ministack.services import sts
+
+from . import role
+from .callers import Caller, caller_of
+from .fitting import corrects, uses
+
+uses("services.iam", "_p(params, key, default)", "_error(status, code, message, ns)")
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@corrects("services.sts", "handle_request(method, path, headers, body, query_params)")
+async def refuse_sessions(
+    original: Callable[..., Awaitable[Answer]],
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    body: bytes,
+    query_params: dict[str, Any],
+) -> Answer:
+    """STS API, AssumeRole: AccessDenied unless the role's trust policy allows it; that a role is absent is not told.
+
+    IAM User Guide, access_policies-cross-account-resource-access: across accounts the caller's own policies have to
+    allow it as well. The local AWS does not look at these: its callers are the root of their account.
+    """
+    params = dict(query_params) | parse_qs(body.decode(errors="replace"))
+    arn = sts._p(params, "RoleArn")
+    if sts._p(params, "Action") == "AssumeRole" and arn.count(":") == 5:
+        caller = caller_of(headers, query_params)
+        if not may_assume(caller, arn, params):
+            text = f"User: {caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}"
+            return sts._error(403, "AccessDenied", text, ns="sts")
+    return await original(method, path, headers, body, query_params)
+
+
+def may_assume(caller: Caller, arn: str, params: dict[str, Any]) -> bool:
+    """IAM User Guide, id_roles_common-scenarios_third-party: a trust may ask for an external ID."""
+    record = role.find(arn)
+    keys = {f"sts:{name}": sts._p(params, name, None) for name in ("ExternalId", "RoleSessionName")}
+    return record is not None and caller.is_allowed_by(record["AssumeRolePolicyDocument"], "sts:AssumeRole", arn, keys)
