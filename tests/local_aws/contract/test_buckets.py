@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""Buckets: made twice, looked at from elsewhere, owned by somebody else."""
+"""Buckets: made twice, looked at from elsewhere, owned by somebody else, locked, paid for."""
 
 from __future__ import annotations
 
@@ -70,3 +70,49 @@ def test_name_of_another_account(world, refused):
     bucket = world.bucket(account=world.other_account)
     with refused("BucketAlreadyExists"):
         world.client("s3").create_bucket(Bucket=bucket)
+
+
+def test_owner_pays_unless_told_otherwise(world, refused):
+    """S3 API, GetBucketRequestPayment and PutBucketRequestPayment."""
+    bucket = world.bucket()
+    s3 = world.s3_of(bucket)
+    assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "BucketOwner"
+    with refused("MalformedXML"):
+        s3.put_bucket_request_payment(Bucket=bucket, RequestPaymentConfiguration={"Payer": "Nobody"})
+    for payer in ("Requester", "BucketOwner"):
+        s3.put_bucket_request_payment(Bucket=bucket, RequestPaymentConfiguration={"Payer": payer})
+        assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == payer
+
+
+def lock(world, bucket):
+    world.s3_of(bucket).put_object_lock_configuration(
+        Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
+    )
+
+
+def test_object_lock_for_an_existing_bucket(world, refused):
+    """S3 User Guide, object-lock-configure: for a bucket with versioning, and without a support token."""
+    bucket = world.bucket()
+    s3 = world.s3_of(bucket)
+    with refused("ObjectLockConfigurationNotFoundError"):
+        s3.get_object_lock_configuration(Bucket=bucket)
+    lock(world, bucket)
+    found = s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"]
+    assert found == {"ObjectLockEnabled": "Enabled"}
+
+
+def test_object_lock_needs_versioning(world, refused):
+    """S3 API, PutObjectLockConfiguration: InvalidBucketState without versioning."""
+    bucket = world.bucket(versioned=False)
+    with refused("InvalidBucketState"):
+        lock(world, bucket)
+
+
+def test_versioning_of_a_locked_bucket_cannot_be_suspended(world, refused):
+    """S3 User Guide, object-lock-managing: versioning stays as it is where Object Lock is enabled."""
+    bucket = world.bucket()
+    lock(world, bucket)
+    s3 = world.s3_of(bucket)
+    with refused("InvalidBucketState"):
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
