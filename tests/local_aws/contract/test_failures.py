@@ -87,6 +87,26 @@ def test_role_without_a_needed_permission(world, action):
     assert world.versions(destination) == []
 
 
+@pytest.mark.parametrize("missing", ["", "s3:ReplicateObject", "s3:GetObjectVersionForReplication"])
+def test_boundary_limits_the_role(world, missing):
+    """IAM User Guide, access_policies_boundaries: what the boundary does not allow, no policy of the role gives."""
+    source, destination = world.bucket(), world.bucket(world.dr_region)
+    role, iam = world.role(source, destination), world.client("iam")
+    limit = [
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+        *([{"Effect": "Deny", "Action": missing, "Resource": "*"}] if missing else []),
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": limit})
+    policy = iam.create_policy(PolicyName=world.name("boundary"), PolicyDocument=document)["Policy"]["Arn"]
+    world.cleanup.callback(iam.delete_policy, PolicyArn=policy)
+    name = role.rpartition("/")[2]
+    iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=policy)
+    world.cleanup.callback(iam.delete_role_permissions_boundary, RoleName=name)
+    world.replicate(source, role, world.rule(destination))
+    world.put(source)
+    assert world.until_final(source) == ("FAILED" if missing else "COMPLETED")
+
+
 def test_tags_permission_is_not_needed_without_tags(world):
     """S3 User Guide, setting-repl-config-perm-overview: s3:ReplicateTags is for objects with tags."""
     source, destination = world.bucket(), world.bucket(world.dr_region)
