@@ -97,6 +97,22 @@ def test_slow(world, control):
     assert time.monotonic() - started >= 0.7
 
 
+def test_slow_everywhere(world, control):
+    """A fault without service and Region strikes every call: the global services' as well."""
+    control("faults", kind="slow", seconds=0.3)
+    for client in (world.client("s3"), world.client("s3", world.dr_region)):
+        assert seconds_of(client.list_buckets) >= 0.3
+    assert seconds_of(world.client("iam").list_roles) >= 0.3
+    assert seconds_of(world.client("sts").get_caller_identity) >= 0.3
+    assert seconds_of(world.client("cloudwatch", "eu-west-1").describe_alarms) >= 0.3
+
+
+def seconds_of(operation):
+    started = time.monotonic()
+    operation()
+    return time.monotonic() - started
+
+
 def test_timeout(world, control):
     """No answer until the client gives up."""
     control("faults", kind="timeout", service="s3", seconds=30)

@@ -13,7 +13,8 @@ DELETE /_local_aws/faults    none any more
 counts. ``region`` is the one a request is signed for, which is us-east-1 for IAM; ``service`` and ``operation`` (one or
 a list) have boto3's names; what is left out matches all. ``when`` is ``before`` or ``after`` the operation took effect.
 ``nth`` strikes one call, ``times`` the next ones, ``probability`` some, always the same ones for the same ``seed``.
-A repetition by the SDK is a call like any other.
+A repetition by the SDK is a call like any other. ``{"kind": "slow", "seconds": 0.05}`` slows every call, of
+every service in every Region.
 """
 
 from __future__ import annotations
