@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""Objects: their ETags and the length of their keys."""
+"""Objects: their ETags, the length of their keys, and who may read what another account owns."""
 
 from __future__ import annotations
 
@@ -8,15 +8,24 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from ministack.core.responses import get_account_id
 from ministack.services import s3
 
 from .fitting import corrects, uses
 
-uses("services.s3", "_error(code, message, status, resource, extra, headers)")
+uses(
+    "services.s3",
+    "_error(code, message, status, resource, extra, headers)",
+    "_foreign_object_acl(owner_account, bucket_name, key, method, query_params)",
+    "_acl_grants(stored_xml, grantee)",
+    "_canonical_owner_id(account_id)",
+)
+uses("core.responses", "get_account_id()")
 
 Answer = tuple[int, dict[str, str], bytes]
 
 LONGEST_KEY = 1024  # bytes
+GROUPS = (s3._ACL_GROUP_ALL_USERS, s3._ACL_GROUP_AUTHENTICATED)
 
 
 def refuse_long_key(original: Callable[..., Answer], bucket: str, key: str, *rest: Any) -> Answer:
@@ -50,3 +59,33 @@ def hide_digest_of_encrypted_data(
             if version["version_id"] == current.get("version_id"):
                 version["etag"] = etag
     return answer
+
+
+@corrects("services.s3", "_apply_bucket_scope(method, bucket, key, headers, query_params, body, internal)")
+def refuse_bucket_owner(
+    original: Callable[..., Answer | None],
+    method: str,
+    bucket: str,
+    key: str,
+    headers: dict[str, str],
+    query_params: dict[str, Any],
+    body: bytes = b"",
+    internal: bool = False,
+) -> Answer | None:
+    """S3 User Guide, example-walkthroughs-managing-access-example3: the owner of a bucket cannot read an object that
+    another account owns, unless the object's ACL says so."""
+    caller = get_account_id()
+    refusal = original(method, bucket, key, headers, query_params, body, internal)
+    if refusal is None and not internal and caller == get_account_id() and bucket in s3._buckets:
+        acl, wanted = s3._foreign_object_acl(caller, bucket, key, method, query_params)
+        if acl and wanted and not acl_allows(acl, caller, wanted):
+            return s3._error("AccessDenied", "Access Denied", 403, f"/{bucket}/{key}")
+    return refusal
+
+
+def acl_allows(acl: str, account: str, wanted: tuple[str, ...]) -> bool:
+    """An ACL of one's own object allows all: its owner stands before its grants."""
+    me = s3._canonical_owner_id(account)
+    is_mine = f"<Owner><ID>{me}<" in acl
+    grants = [*s3._acl_grants(acl, "ID"), *s3._acl_grants(acl)]
+    return is_mine or any(who in (me, *GROUPS) and permission in wanted for who, permission in grants)

@@ -17,7 +17,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services import s3
 
-from . import events, faults, keys, metrics, multipart, role, rules
+from . import buckets, events, faults, keys, metrics, multipart, role, rules
 from .fitting import corrects, uses
 from .queue import Job, Kind, queue
 from .rules import Rule
@@ -28,6 +28,8 @@ uses(
     "_bucket_owner_enforced(bucket)",
     "_apply_object_lock_from_headers(bucket_name, key, headers, version_id)",
     "_bucket_owner_account(name)",
+    "_canned_acl_policy_xml(canned, owner_id)",
+    "_canonical_owner_id(account_id)",
     "_version_entry_from_record(obj, version_id, data)",
     "_preserve_null_version(bucket_name, key, versions, prior_obj)",
     "_fire_s3_event_async(bucket_name, key, event_name, size, etag, deletion_type, version_id, object_extra, "
@@ -145,6 +147,7 @@ def replicate_to(rule: Rule, job: Job) -> str | None:
     try:
         destination = find_destination(rule)
         check_role(rule, job, destination)
+        check_destination(job, destination)
         check_object_lock(job.bucket, destination.name)
         store_replica(rule, job, destination)
     except ReplicationFailed as failure:
@@ -228,6 +231,16 @@ def replica_key(rule: Rule) -> str:
     return (rule["Destination"].get("EncryptionConfiguration") or {}).get("ReplicaKmsKeyID", "")
 
 
+def check_destination(job: Job, destination: Destination) -> None:
+    """What else a destination can refuse. AWS documents no reason for it; it is seen as not being able to write.
+
+    S3 User Guide, replication-requirements: a Requester Pays bucket of another account takes no replicas.
+    """
+    is_foreign = destination.account != job.account
+    if is_foreign and buckets.requester_pays(destination.name):
+        raise ReplicationFailed("DstPutObjectNotPermitted")
+
+
 def check_object_lock(source: str, destination: str) -> None:
     """S3 User Guide, object-lock-managing: a source with Object Lock needs a destination with Object Lock."""
     owner = s3._bucket_owner_account(destination)
@@ -238,6 +251,7 @@ def check_object_lock(source: str, destination: str) -> None:
 def store_replica(rule: Rule, job: Job, destination: Destination) -> None:
     """S3 User Guide, replication: a replica keeps metadata, tags, creation time and version ID of its source."""
     beside = {name: copy.deepcopy(store.get(version_address(job))) for name, store in stores_beside().items()}
+    beside["acl"] = acl_of_replica(rule, job, destination, beside["acl"])
     address = (destination.name, job.key, job.record["version_id"])
     with request_scope(destination.account, destination.region):
         for name, store in stores_beside().items():
@@ -258,6 +272,16 @@ def store_replica(rule: Rule, job: Job, destination: Destination) -> None:
                 etag=replica["etag"],
                 version_id=replica["version_id"],
             )
+
+
+def acl_of_replica(rule: Rule, job: Job, destination: Destination, acl: str | None) -> str | None:
+    """S3 User Guide, replication-change-owner: who owns the source object owns the replica, unless the rule gives it
+    to the owner of the destination; then the source's ACL stays behind. A bucket that has no ACLs does not show it."""
+    if destination.account == job.account or job.kind is Kind.MARKER:
+        return acl
+    if rule["Destination"].get("AccessControlTranslation"):
+        return str(s3._canned_acl_policy_xml("private", s3._canonical_owner_id(destination.account)))
+    return acl or str(s3._canned_acl_policy_xml("private", s3._canonical_owner_id(job.account)))
 
 
 def keep_default_retention(address: tuple[str, str, str]) -> None:
