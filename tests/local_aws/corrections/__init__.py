@@ -30,6 +30,7 @@ from . import (
     replication_config,
     sessions,
     simulation,
+    sse_c,
     trails,
 )
 from .fitting import apply, misfits
@@ -57,5 +58,6 @@ __all__ = [
     "replication_config",
     "sessions",
     "simulation",
+    "sse_c",
     "trails",
 ]

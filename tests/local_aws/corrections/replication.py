@@ -17,7 +17,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services import s3
 
-from . import buckets, events, faults, keys, metrics, multipart, role, rules
+from . import buckets, events, faults, keys, metrics, multipart, role, rules, sse_c
 from .fitting import corrects, uses
 from .queue import Job, Kind, queue
 from .rules import Rule
@@ -232,12 +232,15 @@ def replica_key(rule: Rule) -> str:
 
 
 def check_destination(job: Job, destination: Destination) -> None:
-    """What else a destination can refuse. AWS documents no reason for it; it is seen as not being able to write.
+    """What else a destination can refuse. AWS documents no reason for either; it is seen as not being able to write.
 
     S3 User Guide, replication-requirements: a Requester Pays bucket of another account takes no replicas.
+    S3 User Guide, blocking-unblocking-s3-c-encryption-gpb: neither does a bucket that blocks SSE-C, of such objects.
     """
     is_foreign = destination.account != job.account
     if is_foreign and buckets.requester_pays(destination.name):
+        raise ReplicationFailed("DstPutObjectNotPermitted")
+    if job.kind is Kind.OBJECT and sse_c.is_used_by(job.record) and sse_c.is_blocked(destination.name):
         raise ReplicationFailed("DstPutObjectNotPermitted")
 
 
