@@ -59,13 +59,23 @@ def declared_pairs(hosts: Iterable[str], hostvars: Mapping[str, Any]) -> list[di
 
 
 def _declared(host: str, pair: Mapping[str, Any]) -> dict[str, Any]:
-    ends = (pair["primary"], pair["dr"])
+    ends = _ends(pair)
     name = pair.get("name", host)
     return {
         "name": name,
-        "regions": [end["region"] for end in ends],
-        "trail": {"name": name, "buckets": [end["bucket"] for end in ends]},
+        "regions": list(dict.fromkeys(ends.values())),
+        "trail": {"name": name, "buckets": list(ends)},
     }
+
+
+def _ends(pair: Mapping[str, Any]) -> dict[str, str]:
+    """The Region of each bucket: of both ends, and of the further ones to which rules send replicas."""
+    ends = {end["bucket"]: end["region"] for end in (pair["primary"], pair["dr"])}
+    for rule in pair.get("rules") or []:
+        destination = rule.get("destination") or {}
+        if destination.get("bucket"):
+            ends.setdefault(destination["bucket"], destination.get("region"))
+    return ends
 
 
 class FilterModule:

@@ -157,6 +157,16 @@ api_calls:
       type: dict
       returned: always
       sample: {HeadBucket: 2, GetBucketVersioning: 2}
+    seconds:
+      description: The sum of the calls' times. Calls run side by side.
+      type: float
+      returned: always
+      sample: 1.2
+    wall_seconds:
+      description: How long the task worked.
+      type: float
+      returned: always
+      sample: 0.4
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

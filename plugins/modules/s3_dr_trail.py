@@ -188,6 +188,16 @@ api_calls:
       type: dict
       returned: always
       sample: {HeadBucket: 2, GetBucketVersioning: 2}
+    seconds:
+      description: The sum of the calls' times. Calls run side by side.
+      type: float
+      returned: always
+      sample: 1.2
+    wall_seconds:
+      description: How long the task worked.
+      type: float
+      returned: always
+      sample: 0.4
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -198,6 +208,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan impor
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
     bucket_deletion_wish,
     check_buckets,
+    one_account,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import (
     RecordedPair,
@@ -245,7 +256,8 @@ def set_up(module: AnsibleAWSModule, gateway: Gateway, trail: Trail, account: Ac
 
     def goal(observed: Observed) -> tuple[Wish, Wish]:
         create = module.params["create_bucket"]
-        check_buckets([trail.log_bucket], account, observed, create=create, option="create_bucket")
+        accounts = one_account(account, trail.log_bucket)
+        check_buckets([trail.log_bucket], accounts, observed, create=create, option="create_bucket")
         return wish, {}
 
     return {**reconcile(module, gateway, wish, goal), "notes": []}
@@ -256,7 +268,7 @@ def take_down(module: AnsibleAWSModule, gateway: Gateway, trail: Trail, account:
     delete_logs = bool(module.params["delete_log_bucket"])
     addresses = set(trail_wish(trail, account))
     if delete_logs:
-        addresses.update(bucket_deletion_wish(trail.log_bucket, account))
+        addresses.update(bucket_deletion_wish(trail.log_bucket, one_account(account, trail.log_bucket)))
 
     said: list[str] = []
 

@@ -10,7 +10,8 @@ version_added: 0.1.0
 description:
   - Compares the configuration of both ends with the declared pair, by the plan that
     M(crossregion.s3_dr.s3_replication_pair) would carry out. Nothing of it is carried out.
-  - Sends one canary object through each enabled rule of each direction, waits until S3 says that it is replicated and
+  - Sends one canary object through each enabled rule of each direction, and one more encrypted with KMS where the rule
+    selects such objects. Waits until S3 says that it is replicated and
     its bytes are read at the other end, or until the deadline. Then removes its versions at both ends. A canary that is
     late is left to arrive, and the result names it.
   - Says which replication metrics CloudWatch holds, in the Region where AWS publishes each.
@@ -135,6 +136,11 @@ canaries:
       type: str
       returned: always
       sample: 3HL4kqtJlcpXroDTDmJ
+    encryption:
+      description: The encryption that was asked for, the bucket's V(default) or V(aws:kms).
+      type: str
+      returned: always
+      sample: default
     status:
       description:
         - V(replicated) means that it was compared with its replica at the other end.
@@ -232,32 +238,44 @@ api_calls:
       type: dict
       returned: always
       sample: {HeadBucket: 2, PutObject: 1}
+    seconds:
+      description: The sum of the calls' times. Calls run side by side.
+      type: float
+      returned: always
+      sample: 1.2
+    wall_seconds:
+      description: How long the task worked.
+      type: float
+      returned: always
+      sample: 0.4
 """
-
-from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.canary import Canary, Route, fly
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.canary import Canary, Route, each, fly
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway, asking
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.metrics import published_metrics
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
-    Account,
+    Accounts,
     InvalidInput,
     Link,
     Pair,
-    Rule,
     Step,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import plan
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.proofs import flights_of_rules, unproven
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_diffs, as_results
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
     check_buckets,
+    leftovers,
+    optional_addresses,
+    pair_addresses,
     pair_wish,
-    unwanted_direction,
+    without_overlap,
     without_roles_in_use,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict import (
+    IN_VERIFY,
     canary_problems,
     drift_problem,
     metric_notes,
@@ -265,50 +283,45 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict im
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
+    credentials_from,
     pair_argument_spec,
     pair_from,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
 
 
-def observed_rules(pair: Pair) -> list[tuple[Rule, Link]]:
-    """Each enabled rule in each direction."""
-    return [(rule, link) for link in pair.links() for rule in link.rules if rule.enabled]
-
-
-def drift_of(gateway: Gateway, pair: Pair, account: Account) -> tuple[Step, ...]:
+def drift_of(gateway: Gateway, pair: Pair, accounts: Accounts) -> tuple[Step, ...]:
     """The plan that would bring AWS back to the declared pair."""
-    wish, unwanted = pair_wish(pair, account), unwanted_direction(pair, account)
-    observed = gateway.observe([*wish, *unwanted])
-    check_buckets(pair.ends(), account, observed, create=True)
-    return plan(wish, observed, without_roles_in_use(unwanted, observed))
+    addresses = pair_addresses(pair, accounts)
+    observed = gateway.observe(addresses, optional_addresses(addresses))
+    check_buckets(pair.ends(), accounts, observed, create=True)
+    unwanted = without_roles_in_use(leftovers(pair, accounts, observed), observed)
+    wish, unwanted = without_overlap(pair_wish(pair, accounts, observed), unwanted)
+    return plan(wish, observed, unwanted)
 
 
-def fly_canaries(clients: Clients, pair: Pair, account: Account, deadline_seconds: int) -> list[Canary]:
-    """One canary through each enabled rule of each direction, all at the same time."""
-    routes = [
-        Route(
-            rule,
-            link.source,
-            link.destination,
-            clients("s3", link.source.region, account.id),
-            clients("s3", link.destination.region, account.id),
-            account.id,
-        )
-        for rule, link in observed_rules(pair)
-    ]
-    with ThreadPoolExecutor(max_workers=16) as pool:
-        return list(pool.map(lambda route: fly(route, deadline_seconds), routes))
+def fly_canaries(clients: Clients, pair: Pair, accounts: Accounts, deadline_seconds: int) -> list[Canary]:
+    """One canary through each enabled rule of each direction, in each encryption, all at the same time."""
+    routes = [Route.of(flight, accounts, clients) for flight in flights_of_rules(pair, accounts)]
+    return each(lambda route: fly(route, deadline_seconds), routes)
 
 
-def metrics_of(clients: Clients, pair: Pair, account: Account) -> list[dict]:
-    """The replication metrics of each enabled rule in each direction."""
+def metrics_of(clients: Clients, pair: Pair, accounts: Accounts) -> list[dict]:
+    """The replication metrics of each enabled rule in each direction whose source is of an account of the task."""
     with asking(f"the replication metrics of pair '{pair.name}'", "cloudwatch:ListMetrics"):
         return [
             metric
-            for rule, link in observed_rules(pair)
-            for metric in published_metrics(rule, link, lambda region: clients("cloudwatch", region, account.id))
+            for link in pair.links()
+            if accounts[link.source.bucket].ours
+            for rule in link.rules
+            if rule.enabled
+            for metric in published_metrics(rule, link, cloudwatch_of(clients, link, accounts))
         ]
+
+
+def cloudwatch_of(clients: Clients, link: Link, accounts: Accounts):
+    """CloudWatch of a Region, in the account of the link's source, whose rule publishes the metrics."""
+    return lambda region: clients("cloudwatch", region, accounts[link.source.bucket].id)
 
 
 def verify(module: AnsibleAWSModule, gateway: Gateway, clients: Clients) -> dict:
@@ -316,18 +329,19 @@ def verify(module: AnsibleAWSModule, gateway: Gateway, clients: Clients) -> dict
     if module.params["deadline_seconds"] < 1:
         raise InvalidInput("deadline_seconds must be at least 1. Without waiting, set `canary: false`.")
     pair = pair_from(module.params)
-    account = clients.caller()
-    drift = drift_of(gateway, pair, account)
+    accounts = clients.accounts_of(pair, credentials_from(module.params))
+    drift = drift_of(gateway, pair, accounts)
     notes, canaries = [], []
     if module.check_mode or not module.params["canary"]:
         notes.append("No canary object was written, so nothing proves that objects arrive.")
     else:
-        canaries = fly_canaries(clients, pair, account, module.params["deadline_seconds"])
-    metrics = metrics_of(clients, pair, account)
+        canaries = fly_canaries(clients, pair, accounts, module.params["deadline_seconds"])
+        notes += unproven(pair, accounts)
+    metrics = metrics_of(clients, pair, accounts)
     flights = [canary.as_result() for canary in canaries]
     return {
         "changed": False,
-        "problems": [*drift_problem(pair, drift), *canary_problems(flights)],
+        "problems": [*drift_problem(pair, drift), *canary_problems(flights, IN_VERIFY)],
         "summary": summary(pair, drift, flights),
         "drift": as_results(drift),
         "diff": as_diffs(drift),

@@ -9,23 +9,54 @@ short_description: Replicate an S3 bucket to another Region
 version_added: 0.1.0
 description:
   - Makes one pair of buckets in two Regions replicate, in one task. Both buckets, versioning on both, one IAM role for
-    each direction with the least permissions, and the replication rules.
-  - Only what carries this pair's names is managed. Other rules of the buckets and other roles are kept.
-  - Objects that exist already are not replicated by a rule. They need S3 Batch Replication.
+    each direction with the least permissions, what policies of buckets and keys must allow that role, and the rules.
+  - Only what carries this pair's names is managed. Other rules of the buckets, other roles and other statements of
+    policies are kept.
+  - Before anything is changed, and in check mode, it looks for what would make objects fail to replicate, and names the
+    failure that S3 would report.
+  - After a change it sends canary objects, since a wrong role or key makes objects fail for good without any error.
+  - Objects that exist already are not replicated by a rule. They are counted, and need S3 Batch Replication.
 author:
   - Contributors to the crossregion.s3_dr project (@crossregion)
 options:
   state:
     description:
       - V(present) makes the pair replicate.
+      - V(paused) disables the pair's rules and records since when, as tags of its roles. What is written meanwhile is
+        not replicated later by itself; RV(gaps) says which time a backfill has to cover.
       - V(absent) removes the pair's rules and roles. Buckets and their data stay, unless O(delete_buckets) names them.
     type: str
-    choices: [present, absent]
+    choices: [present, paused, absent]
     default: present
   create_buckets:
     description: Whether a bucket that does not exist is created. If not, it is an error.
     type: bool
     default: true
+  purge_rules:
+    description:
+      - Whether rules of the source buckets that are not this pair's are removed. Check mode lists them.
+      - Also the way to be rid of rules that this pair had under other IDs.
+    type: bool
+    default: false
+  wait:
+    description:
+      - Whether a change is proven. One object for each direction, destination and encryption is written under the
+        rule's prefix and C(.s3-dr-canary/), watched until it arrives, compared, and removed at both ends.
+      - Needs the permissions s3:PutObject, s3:GetObjectVersion and s3:DeleteObjectVersion on these keys.
+    type: bool
+    default: true
+  wait_timeout:
+    description:
+      - How long to wait for the proof, in seconds. AWS promises no time without replication time control.
+      - As long as time is left, another canary follows one that failed, since a new role or new versioning may take a
+        while to be seen everywhere.
+    type: int
+    default: 300
+  confirm_object_lock:
+    description:
+      - Must be the pair's name for Object Lock to be enabled on a bucket that exists, since it can never be disabled
+        again. Without it, check mode warns and the task fails before anything is changed.
+    type: str
   delete_buckets:
     description:
       - With O(state=absent), the names of the pair's buckets that are deleted with all versions, delete markers and
@@ -38,11 +69,14 @@ options:
     description: Must be the pair's name for O(delete_buckets) to be carried out.
     type: str
 notes:
-  - A role that is new may take some seconds to be seen everywhere by AWS. Objects written before that can fail to
-    replicate for good. M(crossregion.s3_dr.s3_dr_verify) sends an object through each rule to prove that it works.
+  - Running again after a failed proof changes nothing and therefore sends no canary.
+    M(crossregion.s3_dr.s3_dr_verify) sends one through each rule, whenever it is asked.
+  - Permissions of the role are looked at by IAM's policy simulation where the role exists already. It knows nothing of
+    keys, which the canaries prove.
   - The common option O(region) is not used, since each end names its own Region.
 seealso:
   - module: crossregion.s3_dr.s3_dr_verify
+  - module: crossregion.s3_dr.s3_replication_pair_info
 extends_documentation_fragment:
   - crossregion.s3_dr.pair
   - crossregion.s3_dr.attributes
@@ -75,6 +109,59 @@ EXAMPLES = r"""
     direction: two_way
     rules:
       - delete_markers: true
+
+- name: Several rules, encryption with KMS, and a second DR bucket
+  crossregion.s3_dr.s3_replication_pair:
+    name: ledger
+    primary:
+      bucket: example-ledger
+      region: us-east-1
+      kms_key_arn: "{{ key_in_us_east_1 }}"
+    dr:
+      bucket: example-ledger-dr
+      region: us-west-2
+      kms_key_arn: "{{ key_in_us_west_2 }}"
+    rules:
+      - id: ledger-all
+        priority: 1
+        observation: metrics_and_rtc
+      - id: ledger-reports
+        priority: 2
+        prefix: reports/
+        tags:
+          keep: long
+        destination:
+          storage_class: GLACIER_IR
+      - id: ledger-eu
+        priority: 3
+        prefix: eu/
+        destination:
+          bucket: example-ledger-eu
+          region: eu-central-1
+        kms_objects: false
+
+- name: Replicate into another account
+  crossregion.s3_dr.s3_replication_pair:
+    name: archive
+    primary:
+      bucket: example-archive
+      region: us-east-1
+    dr:
+      bucket: example-archive-dr
+      region: us-west-2
+      assume_role_arn: "{{ operator_role_in_dr_account }}"
+      external_id: "{{ operator_external_id }}"
+
+- name: Pause replication, for example while the DR bucket is rebuilt
+  crossregion.s3_dr.s3_replication_pair:
+    name: orders
+    primary:
+      bucket: example-orders
+      region: us-east-1
+    dr:
+      bucket: example-orders-dr
+      region: us-west-2
+    state: paused
 
 - name: Stop replicating, keep both buckets and all data
   crossregion.s3_dr.s3_replication_pair:
@@ -144,22 +231,230 @@ steps:
       type: dict
       returned: always
 pair:
-  description: The pair in the words of the options, with the defaults filled in.
+  description: The pair in the words of the options, with the defaults filled in and without credentials.
   returned: success
   type: dict
   sample:
     name: orders
-    primary: {bucket: example-orders, region: us-east-1, storage_class: null}
-    dr: {bucket: example-orders-dr, region: us-west-2, storage_class: null}
+    primary: {bucket: example-orders, region: us-east-1, object_lock: false, more_kms_key_arns: []}
+    dr: {bucket: example-orders-dr, region: us-west-2, object_lock: false, more_kms_key_arns: []}
     direction: one_way
     rules:
       - id: s3-dr-orders
         priority: 1
         prefix: ''
+        tags: {}
         status: enabled
         delete_markers: false
         observation: metrics
+        owner_override: false
+    replication_role: {name_template: 's3-dr-{pair}-to-{destination}', path: /, tags: {}, annotations: true}
     allow_same_region: false
+preflight:
+  description: What was looked at before the change, also in check mode, and whether objects will replicate.
+  returned: when O(state) is not V(absent)
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The check.
+      type: str
+      returned: always
+      sample: object_lock
+    subject:
+      description: The bucket, key or role that it is about.
+      type: str
+      returned: always
+      sample: example-orders-dr
+    status:
+      description: One of V(passed), V(warning), V(failed) and V(unknown). One that failed fails the task.
+      type: str
+      returned: always
+      sample: passed
+    message:
+      description: What was seen, and what to do.
+      type: str
+      returned: always
+      sample: 'Versioning of example-orders-dr is enabled.'
+    failure_code:
+      description: The reason that S3 would give for objects that do not replicate.
+      type: str
+      returned: always
+      sample: null
+foreign_rules:
+  description: The rules of the source buckets that are not this pair's.
+  returned: when O(state) is not V(absent)
+  type: list
+  elements: dict
+  contains:
+    bucket:
+      description: The bucket.
+      type: str
+      returned: always
+      sample: example-orders
+    rule:
+      description: The rule, as S3 returns it.
+      type: dict
+      returned: always
+existing_objects:
+  description:
+    - What the sources held before a rule that is new. It is not replicated by the rule.
+    - Of a large bucket the first 100,000 versions are counted.
+  returned: when O(state) is not V(absent)
+  type: list
+  elements: dict
+  contains:
+    bucket:
+      description: The bucket.
+      type: str
+      returned: always
+      sample: example-orders
+    prefixes:
+      description: The prefixes that the new rules select. Their tags are not looked at.
+      type: list
+      elements: str
+      returned: always
+      sample: ['']
+    versions:
+      description: How many versions.
+      type: int
+      returned: always
+      sample: 12
+    bytes:
+      description: How many bytes they have.
+      type: int
+      returned: always
+      sample: 4711
+    complete:
+      description: Whether these are all. If not, there are at least so many.
+      type: bool
+      returned: always
+      sample: true
+statements_to_apply:
+  description:
+    - What somebody else has to allow for the pair to replicate, since these credentials may not write it, as
+      statements of the policies of buckets, keys and roles of your own.
+  returned: when O(state) is not V(absent)
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: One of V(bucket_policy), V(kms_key_policy) and V(iam_role).
+      type: str
+      returned: always
+      sample: bucket_policy
+    name:
+      description: The bucket, the key's ARN, or the role.
+      type: str
+      returned: always
+      sample: example-orders-dr
+    region:
+      description: Its Region, or V(global).
+      type: str
+      returned: always
+      sample: us-west-2
+    account:
+      description: The 12-digit ID of its account.
+      type: str
+      returned: always
+      sample: '444455556666'
+    statements:
+      description: The statements to put into its policy, as they are.
+      type: list
+      elements: dict
+      returned: always
+gaps:
+  description: The times in which a direction was paused, and that no backfill has closed yet.
+  returned: when O(state) is not V(absent)
+  type: list
+  elements: dict
+  contains:
+    source:
+      description: The bucket whose objects were not replicated.
+      type: str
+      returned: always
+      sample: example-orders
+    destination:
+      description: The bucket that lacks them.
+      type: str
+      returned: always
+      sample: example-orders-dr
+    from:
+      description: Since when, in UTC.
+      type: str
+      returned: always
+      sample: '2026-11-01T08:00:00Z'
+    until:
+      description: Until when, in UTC. None while it is paused.
+      type: str
+      returned: always
+      sample: '2026-11-01T09:30:00Z'
+canaries:
+  description: What became of each canary that was sent after the change.
+  returned: when O(state) is not V(absent)
+  type: list
+  elements: dict
+  contains:
+    rule:
+      description: The rule that it was sent through.
+      type: str
+      returned: always
+      sample: s3-dr-orders
+    source:
+      description: The bucket that it was written to.
+      type: str
+      returned: always
+      sample: example-orders
+    destination:
+      description: The bucket that it should arrive in.
+      type: str
+      returned: always
+      sample: example-orders-dr
+    key:
+      description: Its key.
+      type: str
+      returned: always
+      sample: .s3-dr-canary/6f1c0b9be5d04c6c8ee1c5d5bb9b4a37
+    version_id:
+      description: Its version ID, the same at both ends.
+      type: str
+      returned: always
+      sample: 3HL4kqtJlcpXroDTDmJ
+    encryption:
+      description: The encryption that was asked for, the bucket's V(default) or V(aws:kms).
+      type: str
+      returned: always
+      sample: default
+    status:
+      description:
+        - V(replicated) means that it was compared with its replica at the other end.
+        - V(late) means that the deadline passed, V(failed) that S3 gave up, V(differs) that the bytes are others,
+          V(not_written) that it could not be written.
+      type: str
+      returned: always
+      sample: replicated
+    seconds:
+      description: The time from writing it to the outcome.
+      type: float
+      returned: always
+      sample: 3.2
+    compared:
+      description:
+        - What was compared with the replica. V(bytes), or V(size) in a class that must be restored to be read.
+      type: str
+      returned: always
+      sample: bytes
+    reason:
+      description: Why it did not arrive.
+      type: str
+      returned: always
+      sample: null
+    left_behind:
+      description: What was not removed, with the reason. A late canary is left to arrive.
+      type: list
+      elements: str
+      returned: always
+      sample: []
 notes:
   description: What a person should know after the change, one sentence each.
   returned: success
@@ -192,39 +487,40 @@ api_calls:
       type: dict
       returned: always
       sample: {HeadBucket: 2, GetBucketVersioning: 2}
+    seconds:
+      description: The sum of the calls' times. Calls run side by side.
+      type: float
+      returned: always
+      sample: 1.2
+    wall_seconds:
+      description: How long the task worked.
+      type: float
+      returned: always
+      sample: 0.4
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, InvalidInput, Pair
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
-    check_buckets,
-    notes,
-    pair_removal_wish,
-    pair_wish,
-    roles_kept_notes,
-    unwanted_direction,
-    without_roles_in_use,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput, Pair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_change import Setup, take_down
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
     pair_argument_spec,
     pair_from,
     pair_result,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
 
 
-def check_deletion(pair: Pair, params: dict) -> None:
-    """Refuse a deletion that does not name the pair's own buckets, or that nobody confirmed."""
+def check_options(pair: Pair, params: dict) -> None:
+    """Refuse options that do not go together, and a deletion that nobody confirmed."""
     named = params["delete_buckets"]
     foreign = sorted(set(named) - {end.bucket for end in pair.ends()})
     if foreign:
         raise InvalidInput(
             f"pair '{pair.name}': `delete_buckets` names {', '.join(foreign)}, which is no bucket of this pair. "
-            f"Its buckets are {pair.primary.bucket} and {pair.dr.bucket}."
+            f"Its buckets are {', '.join(end.bucket for end in pair.ends())}."
         )
     if named and params["state"] != "absent":
         raise InvalidInput(f"pair '{pair.name}': `delete_buckets` goes only with `state: absent`. Remove one of them.")
@@ -233,33 +529,10 @@ def check_deletion(pair: Pair, params: dict) -> None:
             f"pair '{pair.name}': deleting {', '.join(named)} with all versions cannot be undone. "
             f"Set `confirm_deletion: {pair.name}` if that is meant."
         )
-
-
-def set_up(module: AnsibleAWSModule, gateway: Gateway, pair: Pair, account: Account) -> dict:
-    """Make the pair replicate."""
-    wish, unwanted = pair_wish(pair, account), unwanted_direction(pair, account)
-    said: list[str] = []
-
-    def goal(observed: Observed) -> tuple[Wish, Wish]:
-        check_buckets(pair.ends(), account, observed, create=module.params["create_buckets"])
-        said.extend([*notes(wish, observed), *roles_kept_notes(unwanted, observed)])
-        return wish, without_roles_in_use(unwanted, observed)
-
-    result = reconcile(module, gateway, [*wish, *unwanted], goal)
-    return {**result, "notes": said}
-
-
-def take_down(module: AnsibleAWSModule, gateway: Gateway, pair: Pair, account: Account) -> dict:
-    """Remove what is the pair's, and the buckets that are named."""
-    unwanted = pair_removal_wish(pair, account, module.params["delete_buckets"])
-    said: list[str] = []
-
-    def goal(observed: Observed) -> tuple[Wish, Wish]:
-        said.extend(roles_kept_notes(unwanted, observed))
-        return {}, without_roles_in_use(unwanted, observed)
-
-    result = reconcile(module, gateway, unwanted, goal)
-    return {**result, "notes": said}
+    if params["purge_rules"] and params["state"] == "absent":
+        raise InvalidInput(f"pair '{pair.name}': `purge_rules` does not go with `state: absent`. Remove one of them.")
+    if params["wait_timeout"] < 1:
+        raise InvalidInput("wait_timeout must be at least 1 second. Without waiting, set `wait: false`.")
 
 
 def main() -> None:
@@ -267,8 +540,12 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec={
             **pair_argument_spec(),
-            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "paused", "absent"], "default": "present"},
             "create_buckets": {"type": "bool", "default": True},
+            "purge_rules": {"type": "bool", "default": False},
+            "wait": {"type": "bool", "default": True},
+            "wait_timeout": {"type": "int", "default": 300},
+            "confirm_object_lock": {"type": "str"},
             "delete_buckets": {"type": "list", "elements": "str", "default": []},
             "confirm_deletion": {"type": "str"},
         },
@@ -279,9 +556,11 @@ def main() -> None:
 
     def body() -> dict:
         pair = pair_from(module.params)
-        check_deletion(pair, module.params)
-        change = set_up if module.params["state"] == "present" else take_down
-        result = change(module, gateway, pair, clients.caller())
+        check_options(pair, module.params)
+        if module.params["state"] == "absent":
+            result = take_down(module, clients, gateway, pair)
+        else:
+            result = Setup(module, clients, gateway, pair).run()
         return {**result, "pair": pair_result(pair), "api_calls": clients.api_calls()}
 
     run(module, gateway, body)

@@ -90,7 +90,7 @@ def build(log: Log) -> None:
 def integration(log: Log) -> None:
     """One target per module, against a local AWS of its own. See README.md here for how its address gets there."""
     with alone("integration"), local_aws(log, "integration") as aws:
-        run_targets(log, aws, *log.arguments)
+        run_targets(log, aws, *log.arguments, replicates=True)
 
 
 # Targets that moto can stand under, less the tasks with these tags. README.md here says what it lacks.
@@ -101,16 +101,17 @@ MOTO_LACKS = ("honours_conditions", "replicates", "several_accounts")
 def integration_moto(log: Log) -> None:
     """The same targets against a second emulator, to see what is true of the local AWS only."""
     with alone("integration"), moto(log) as aws:
-        run_targets(log, aws, "--skip-tags", ",".join(MOTO_LACKS), *(log.arguments or MOTO_TARGETS))
+        run_targets(log, aws, "--skip-tags", ",".join(MOTO_LACKS), *(log.arguments or MOTO_TARGETS), replicates=False)
 
 
-def run_targets(log: Log, aws: dict[str, str], *arguments: str) -> None:
+def run_targets(log: Log, aws: dict[str, str], *arguments: str, replicates: bool) -> None:
     """Tell the targets by a file where AWS is, since ansible-test keeps most of the environment from them."""
     variables = {
         "local_aws_environment": aws,
         "local_aws_endpoint_url": aws["AWS_ENDPOINT_URL"],
         "local_aws_access_key": aws["AWS_ACCESS_KEY_ID"],
         "local_aws_secret_key": aws["AWS_SECRET_ACCESS_KEY"],
+        "local_aws_replicates": replicates,  # else nothing that waits for an object can be asked for
     }
     config = COLLECTION / "tests" / "integration" / "integration_config.yml"
     config.write_text(json.dumps(variables, indent=2), encoding="utf-8")

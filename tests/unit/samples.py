@@ -4,16 +4,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import AlarmSettings, Topics
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Account,
+    Accounts,
     Address,
     Direction,
+    Document,
     End,
     Pair,
+    RoleSettings,
     Rule,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
+    one_account,
+    pair_addresses,
+    pair_wish,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import RecordedPair, Trail
 
@@ -22,6 +32,13 @@ EAST, WEST = "us-east-1", "us-west-2"
 PRIMARY = End("example-orders", EAST)
 DR = End("example-orders-dr", WEST)
 LOGS = End("example-trail-logs", EAST)
+ARCHIVE = End("example-archive", "eu-central-1")
+ACCOUNTS: Accounts = one_account(ACCOUNT, PRIMARY, DR, LOGS, ARCHIVE)
+OTHER = Account("222233334444")
+TWO_ACCOUNTS: Accounts = {**ACCOUNTS, DR.bucket: OTHER}
+"""The same with the DR bucket in another account, of which there are credentials too."""
+KEYS = {end.bucket: f"arn:aws:kms:{end.region}:{ACCOUNT.id}:key/of-{end.bucket}" for end in (PRIMARY, DR, ARCHIVE)}
+"""A KMS key for each bucket, in its own Region."""
 SETTINGS = AlarmSettings("s3-dr-alarms", 900)
 TOPICS = Topics("s3-dr-alarms", (EAST, WEST))
 
@@ -34,6 +51,31 @@ def a_pair(**changes: Any) -> Pair:
 def two_way(**changes: Any) -> Pair:
     """The same pair in both directions."""
     return a_pair(direction=Direction.TWO_WAY, **changes)
+
+
+def everything() -> Pair:
+    """A pair that uses all that a pair can use, with the DR bucket in another account."""
+    dr = replace(DR, kms_key_arn=KEYS[DR.bucket], object_lock=True, storage_class="STANDARD_IA")
+    return two_way(
+        primary=replace(PRIMARY, kms_key_arn=KEYS[PRIMARY.bucket], object_lock=True),
+        dr=dr,
+        rules=(
+            Rule("orders", 1, "orders/", owner_override=True),
+            Rule("tagged", 2, tags=(("tier", "gold"),), destination=replace(dr, storage_class="GLACIER_IR")),
+            Rule("archive", 3, "old/", kms_objects=False, delete_markers=True, destination=ARCHIVE),
+        ),
+        roles=RoleSettings(path="/dr/", permissions_boundary=f"arn:aws:iam::{ACCOUNT.id}:policy/fence"),
+    )
+
+
+def nothing(pair: Pair, accounts: Accounts = ACCOUNTS) -> Observed:
+    """An AWS that holds nothing of all that a pair reads."""
+    return dict.fromkeys(pair_addresses(pair, accounts))
+
+
+def wished(pair: Pair, accounts: Accounts = ACCOUNTS) -> dict[Address, Document]:
+    """What a pair wishes of an AWS that holds nothing."""
+    return pair_wish(pair, accounts, nothing(pair, accounts))
 
 
 def a_trail(**changes: Any) -> Trail:

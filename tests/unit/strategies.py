@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from itertools import permutations
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
@@ -21,55 +22,228 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms imp
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, owner_tags
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     STORAGE_CLASSES,
+    UNSEEN,
     Account,
+    Accounts,
+    Address,
     Direction,
     Document,
     End,
     Observation,
     Pair,
+    RoleSettings,
     Rule,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
+    GAP_FROM,
+    GAP_UNTIL,
+    Intent,
+    leftovers,
+    pair_addresses,
+    pair_removal_wish,
+    pair_wish,
+    without_overlap,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import RecordedPair, Trail, trail_wish
 
-REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "us-gov-west-1")
+REGIONS_OF = {
+    "aws": ("us-east-1", "us-west-2", "eu-central-1"),
+    "aws-us-gov": ("us-gov-west-1", "us-gov-east-1"),
+}
+REGIONS = [region for regions in REGIONS_OF.values() for region in regions]
 accounts = st.sampled_from([Account("111122223333"), Account("444455556666", "aws-us-gov")])
 words = st.sampled_from(["abc", "abc-d", "abcd", "x0y1z2", "zzz"])
 statuses = st.sampled_from(["Enabled", "Disabled"])
+classes = st.none() | st.sampled_from(STORAGE_CLASSES)
+
+
+# --- pairs ---------------------------------------------------------------------------------------------------
+
+
+class Declared(NamedTuple):
+    """A pair, and whose its buckets are."""
+
+    pair: Pair
+    accounts: Accounts
+
+
+PAIR_TRAITS = (
+    "two_way",
+    "same_region",
+    "two_accounts",
+    "not_ours",  # the DR bucket, of a pair that never replicates out of it
+    "kms",
+    "more_keys",
+    "object_lock",
+    "own_role",
+    "own_role_back",
+    "account_ids",
+)
+RULE_TRAITS = (
+    "disabled",
+    "prefix",
+    "tag",
+    "tags",
+    "delete_markers",
+    "reverse_delete_markers",
+    "modifications",
+    "no_modifications",
+    "unobserved",
+    "rtc",
+    "kms_objects",
+    "no_kms_objects",
+    "owner_override",
+    "cheaper",
+    "other_key",
+    "further",
+)
+ROLE_SETTINGS = (
+    RoleSettings(),
+    RoleSettings("{source_bucket}+{destination_bucket}", "/replication/", annotations=False),
+    RoleSettings(
+        "to-{destination}",
+        permissions_boundary="arn:aws:iam::111122223333:policy/fence",
+        tags=(("managed-by", "me"), ("team", "red")),
+    ),
+)
 
 
 @st.composite
-def rules(draw: st.DrawFn) -> tuple[Rule, ...]:
-    """One to three rules with IDs and priorities of their own."""
-    ids = draw(st.lists(words, min_size=1, max_size=3, unique=True))
-    return tuple(
-        Rule(
-            rule_id,
-            priority,
-            draw(st.sampled_from(["", "a/", "b/c"])),
-            draw(st.booleans()),
-            draw(st.booleans()),
-            draw(st.sampled_from(Observation)),
-        )
-        for priority, rule_id in enumerate(ids)
-    )
+def declared(draw: st.DrawFn, *always: str) -> Declared:
+    """Any pair that a user may declare, and whose its buckets may be.
 
-
-@st.composite
-def pairs(draw: st.DrawFn) -> Pair:
-    """Any pair that a user may declare."""
-    same_region = draw(st.booleans())
-    regions = draw(st.sampled_from(list(permutations(REGIONS, 2))))
-    classes = st.none() | st.sampled_from(STORAGE_CLASSES)
-    return Pair(
+    Args:
+        always: traits that the pair has in any case; the others are drawn. A trait that contradicts another is left.
+    """
+    traits = {*always, *draw(st.sets(st.sampled_from(PAIR_TRAITS)))}
+    partition = draw(st.sampled_from(sorted(REGIONS_OF)))
+    here, there = draw(st.sampled_from(list(permutations(REGIONS_OF[partition], 2))))
+    there = here if "same_region" in traits else there
+    ours = "two_way" in traits or "not_ours" not in traits
+    home = Account("111122223333", partition)
+    away = Account("222233334444", partition, ours) if "two_accounts" in traits else home
+    primary = _end(draw, draw(words) + "-primary", here, home, traits)
+    dr = _end(draw, draw(words) + "-dr", there, away, traits)
+    further_account = draw(st.sampled_from([home, away, Account("333344445555", partition, ours=False)]))
+    further = _end(draw, "further", there, further_account, traits)
+    whose = {primary.bucket: home, dr.bucket: away, further.bucket: further_account}
+    primary, dr = _leaving_ends(primary, dr, whose, traits)
+    pair = Pair(
         name=draw(st.sampled_from(["o", "orders", "orders-eu", "A_b.c-9", "p" * 39])),
-        primary=End(draw(words) + "-primary", regions[0], draw(classes)),
-        dr=End(draw(words) + "-dr", regions[0 if same_region else 1], draw(classes)),
-        rules=draw(rules()),
-        direction=draw(st.sampled_from(Direction)),
-        allow_same_region=same_region,
+        primary=primary,
+        dr=dr,
+        rules=draw(_rules(primary, dr, further, whose)),
+        direction=Direction.TWO_WAY if "two_way" in traits else Direction.ONE_WAY,
+        allow_same_region="same_region" in traits,
+        roles=draw(st.sampled_from(ROLE_SETTINGS)),
     )
+    return Declared(pair, {end.bucket: whose[end.bucket] for end in pair.ends()})
+
+
+def pairs() -> st.SearchStrategy[Pair]:
+    """Any pair that a user may declare."""
+    return declared().map(lambda found: found.pair)
+
+
+def _end(draw: st.DrawFn, bucket: str, region: str, account: Account, traits: set[str]) -> End:
+    return End(
+        bucket,
+        region,
+        draw(classes),
+        kms_key_arn=_key(region, account, bucket) if "kms" in traits else None,
+        object_lock="object_lock" in traits,
+        account_id=account.id if "account_ids" in traits else None,
+    )
+
+
+def _key(region: str, account: Account, name: str) -> str:
+    return f"arn:{account.partition}:kms:{region}:{account.id}:key/{name}"
+
+
+def _leaving_ends(primary: End, dr: End, whose: Accounts, traits: set[str]) -> tuple[End, End]:
+    """Both ends with what matters where objects leave: a further key, and a role of the user's."""
+    ends = []
+    for end, own_role in ((primary, "own_role"), (dr, "own_role_back")):
+        account = whose[end.bucket]
+        if "more_keys" in traits and "kms" in traits:
+            end = replace(end, more_kms_key_arns=(_key(end.region, account, f"more-{end.bucket}"),))
+        if own_role in traits:
+            role = f"arn:{account.partition}:iam::{account.id}:role/theirs/{own_role}"
+            end = replace(end, replication_role_arn=role)
+        ends.append(end)
+    return ends[0], ends[1]
+
+
+@st.composite
+def _rules(draw: st.DrawFn, primary: End, dr: End, further: End, whose: Accounts) -> tuple[Rule, ...]:
+    """One to three rules with IDs and priorities of their own, the first of them to the DR bucket."""
+    found = []
+    for priority, rule_id in enumerate(draw(st.lists(words, min_size=1, max_size=3, unique=True))):
+        traits = draw(st.sets(st.sampled_from(RULE_TRAITS), max_size=5))
+        destination = _destination(traits - {"further"} if priority == 0 else traits, dr, further)
+        rule = _rule(rule_id, priority, traits, destination)
+        key = (destination or dr).kms_key_arn
+        if key and traits & {"kms_objects", "no_kms_objects"}:
+            rule = replace(rule, kms_objects="no_kms_objects" not in traits)
+        if "owner_override" in traits and whose[(destination or dr).bucket].id != whose[primary.bucket].id:
+            rule = replace(rule, owner_override=True)
+        if primary.region.startswith("us-gov-") and rule.observation is Observation.METRICS_AND_RTC:
+            rule = replace(rule, observation=Observation.METRICS)
+        found.append(rule)
+    return tuple(found)
+
+
+def _rule(rule_id: str, priority: int, traits: set[str], destination: End | None) -> Rule:
+    tags = (("team", "red"), ("tier", "")) if "tags" in traits else (("team", "red"),) if "tag" in traits else ()
+    markers = not tags and "delete_markers" in traits
+    return Rule(
+        rule_id,
+        priority,
+        "b/c" if "prefix" in traits else "",
+        tags,
+        enabled="disabled" not in traits,
+        delete_markers=markers,
+        reverse_delete_markers=not markers and not tags if "reverse_delete_markers" in traits else None,
+        observation=_observation(traits),
+        replica_modifications=_choice(traits, "modifications", "no_modifications"),
+        destination=destination,
+    )
+
+
+def _choice(traits: set[str], yes: str, no: str) -> bool | None:
+    """True or False if the traits say so."""
+    return yes in traits if traits & {yes, no} else None
+
+
+def _observation(traits: set[str]) -> Observation:
+    if "unobserved" in traits:
+        return Observation.NONE
+    return Observation.METRICS_AND_RTC if "rtc" in traits else Observation.METRICS
+
+
+def _destination(traits: set[str], dr: End, further: End) -> End | None:
+    if "further" in traits:
+        return replace(further, storage_class="GLACIER_IR") if "cheaper" in traits else further
+    if "cheaper" in traits:
+        dr = replace(dr, storage_class="DEEP_ARCHIVE")
+    if "other_key" in traits and dr.kms_key_arn:
+        return replace(dr, kms_key_arn=f"{dr.kms_key_arn}-other")
+    return dr if "cheaper" in traits else None
+
+
+PAUSE_AT, RESUME_AT = "2026-01-01T00:00:00Z", "2026-02-02T00:00:00Z"
+intents = st.sampled_from(
+    [
+        Intent(now=RESUME_AT),
+        Intent(paused=True, now=PAUSE_AT),
+        Intent(purge=True, now=RESUME_AT),
+        Intent(paused=True, purge=True, now=PAUSE_AT),
+    ]
+)
+
+
+# --- what the modules wish -----------------------------------------------------------------------------------
 
 
 @st.composite
@@ -89,10 +263,17 @@ def topics(draw: st.DrawFn) -> Topics:
     return Topics(draw(words), tuple(regions), tuple(Subscription(one, "someone") for one in protocols))
 
 
+@st.composite
+def pair_wishes(draw: st.DrawFn, *traits: str) -> Wish:
+    """What a pair wishes of an AWS that holds nothing."""
+    pair, whose = draw(declared(*traits))
+    return pair_wish(pair, whose, dict.fromkeys(pair_addresses(pair, whose)), draw(intents))
+
+
 def _module_wishes(account: Account) -> dict[str, st.SearchStrategy[Wish]]:
     """What each module may wish."""
     return {
-        "pair": pairs().map(lambda pair: pair_wish(pair, account)),
+        "pair": pair_wishes(),
         "alarms": pairs().map(lambda pair: alarms_wish(pair, AlarmSettings("alarms"), account)),
         "trail": trails().map(lambda trail: trail_wish(trail, account)),
         "topics": topics().map(lambda wanted: topics_wish(wanted, account)),
@@ -110,15 +291,20 @@ def ours(kind: str) -> st.SearchStrategy[Document]:
     if kind == "bucket_contents":
         return st.just({})
     module = next((module for start, module in _MODULES.items() if kind.startswith(start)), "pair")
-    return wishes(module).map(lambda wish: _of_kind(wish, kind)).filter(bool).flatmap(st.sampled_from)
+    found = _WISHES[kind] if kind in _WISHES else wishes(module)
+    return found.map(lambda wish: _of_kind(wish, kind)).filter(bool).flatmap(st.sampled_from)
 
 
 _MODULES = {
     "metric_alarm": "alarms",
     "trail": "trail",
-    "bucket_policy": "trail",
     "bucket_public_access_block": "trail",
     "sns": "topics",
+}
+_WISHES = {
+    "bucket_policy": st.one_of(pair_wishes("two_accounts", "two_way"), wishes("trail")),
+    "kms_key_policy": pair_wishes("kms"),
+    "bucket_object_lock": pair_wishes("object_lock"),
 }
 
 
@@ -197,10 +383,30 @@ def foreign_selectors(draw: st.DrawFn) -> list[Document]:
     ]
 
 
-def _ours_by_tag(document: Document) -> Document:
-    return {**document, "Tags": {**owner_tags(), "team": "red"}}
+def _ours_by_tag(document: Document, more: Document | None = None) -> Document:
+    return {**document, "Tags": {**owner_tags(), "team": "red", **(more or {})}}
 
 
+gaps = st.sampled_from(
+    [
+        {},
+        {GAP_FROM: "2025-01-01T00:00:00Z", GAP_UNTIL: ""},
+        {GAP_FROM: "2025-01-01T00:00:00Z", GAP_UNTIL: "2025-01-02T00:00:00Z"},
+    ]
+)
+"""The tags of a role whose direction was never paused, is paused, and was paused."""
+DELEGATING = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "kms:*", "Resource": "*"}
+        for account in ("111122223333", "222233334444")
+    ],
+}
+"""A key's policy that leaves it to IAM who may use the key, as the default one does."""
+_LOCKED_FOR_A_DAY = {
+    "ObjectLockEnabled": "Enabled",
+    "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}},
+}
 _BASIC = {"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}
 
 
@@ -210,9 +416,11 @@ def foreign(kind: str, mine: Document) -> st.SearchStrategy[Document]:
     table: dict[str, st.SearchStrategy[Any]] = {
         "bucket": st.just(mine),
         "bucket_contents": st.just({"versions": 1, "bytes": 0, "delete_markers": 0, "uploads": 0}),
+        "bucket_object_lock": st.sampled_from([{"ObjectLockEnabled": "Enabled"}, _LOCKED_FOR_A_DAY]),
+        "kms_key_policy": foreign_policies() | st.just(DELEGATING),
         "bucket_versioning": st.sampled_from(["Enabled", "Suspended"]).map(lambda status: {"Status": status}),
         "bucket_public_access_block": st.fixed_dictionaries({flag: st.booleans() for flag in flags}),
-        "iam_role": st.just(_ours_by_tag({**mine, "Description": "changed by hand"})),
+        "iam_role": gaps.map(lambda gap: _ours_by_tag({**mine, "Description": "changed by hand"}, gap)),
         "iam_role_policy": foreign_policies(),
         "bucket_policy": foreign_policies(),
         "bucket_replication": foreign_rules().map(lambda found: {"Role": mine.get("Role"), "Rules": found}),
@@ -240,7 +448,12 @@ def theirs(kind: str, mine: Document) -> st.SearchStrategy[Document | None]:
 def _changed_by_hand(document: Document) -> Document:
     """Something of ours has another value."""
     text = json.dumps(document)
-    for before, after in (('"Disabled"', '"Enabled"'), ('"s3:PutObject"', '"s3:GetObject"'), (": 900.0", ": 901.0")):
+    for before, after in (
+        ('"Disabled"', '"Enabled"'),
+        ('"s3:PutObject"', '"s3:GetObject"'),
+        ('"kms:Encrypt"', '"kms:*"'),
+        (": 900.0", ": 901.0"),
+    ):
         text = text.replace(before, after)
     return dict(json.loads(text))
 
@@ -259,10 +472,38 @@ def worlds(draw: st.DrawFn, wish: Wish) -> Observed:
 
 
 @st.composite
+def pair_worlds(draw: st.DrawFn, found: Declared) -> Observed:
+    """What AWS may hold for all that a pair reads, and what the credentials may not read of it."""
+    nothing = dict.fromkeys(pair_addresses(*found))
+    mine = {**pair_removal_wish(*found, nothing), **pair_wish(*found, nothing)}
+    return {address: draw(_held(address, mine.get(address))) for address in nothing}
+
+
+def _held(address: Address, mine: Document | None) -> st.SearchStrategy[Document | None]:
+    if address.kind == "kms_key_policy":  # a key has a policy as long as it exists
+        return _unseen | theirs(address.kind, mine or {"Statement": []}).filter(bool)
+    if address.kind == "bucket_policy":
+        return _unseen | theirs(address.kind, mine or _NO_STATEMENTS)
+    if mine is None:  # what is read and never ours: a role of the user's, Object Lock that nobody asked for
+        return st.none() | foreign(address.kind, _THEIR_ROLE)
+    return theirs(address.kind, mine)
+
+
+_THEIR_ROLE: Document = {"Path": "/theirs/", "Description": "", "AssumeRolePolicyDocument": {}, "Tags": {}}
+_NO_STATEMENTS: Document = {"Version": "2012-10-17", "Statement": []}
+_unseen = st.just({UNSEEN: "these credentials may not read it"})
+
+
+@st.composite
 def wishes_and_worlds(draw: st.DrawFn) -> tuple[Wish, Observed]:
     """All that one module may wish, and what AWS may hold."""
-    wish = draw(wishes())
-    return wish, draw(worlds(wish))
+    if draw(st.booleans()):
+        wish = draw(wishes("alarms", "trail", "topics"))
+        return wish, draw(worlds(wish))
+    found = draw(declared())
+    world = draw(pair_worlds(found))
+    wish, _unwanted = without_overlap(pair_wish(*found, world, draw(intents)), leftovers(*found, world))
+    return wish, world
 
 
 dice = st.integers(0, 99).map(random.Random)

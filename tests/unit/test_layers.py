@@ -14,10 +14,12 @@ import pytest
 PLUGINS = Path(__file__).parents[2] / "plugins"
 COLLECTION = "ansible_collections.crossregion.s3_dr.plugins"
 AMAZON = "ansible_collections.amazon.aws.plugins.module_utils.modules"
+AMAZON_CONNECTION = "ansible_collections.amazon.aws.plugins.module_utils.botocore"
+WARNINGS = "ansible.module_utils.common.warnings"
 LAYERS = {
     "_core": {"_core"},
     "_aws": {"_core", "_aws", "boto3", "botocore"},
-    "_glue": {"_core", "_aws", "_glue", "boto3", "botocore", AMAZON},
+    "_glue": {"_core", "_aws", "_glue", "boto3", "botocore", AMAZON, AMAZON_CONNECTION, WARNINGS},
     "modules": {"_core", "_aws", "_glue", AMAZON},
     "filter": set(),
     "doc_fragments": set(),

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright: Contributors to the crossregion.s3_dr project
-"""One small object sent through a rule, watched until it arrives or the deadline passes, and removed at both ends.
+"""Small objects sent through rules, watched until they arrive or the deadline passes, and removed at both ends.
 
 This module util is PRIVATE to the collection.
 """
@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import urlencode
 
-from .._core.model import End, Link, Rule
-from .row import Client
+from .._core.model import Accounts, End, Rule
+from .._core.proofs import RESERVED_PREFIX, Flight
+from .row import Client, ClientFor
 from .sdk_errors import BotoCoreError, ClientError
 
-RESERVED_PREFIX = ".s3-dr-canary/"
 ARCHIVE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -27,6 +29,7 @@ _LONGEST_PAUSE_SECONDS = 5.0
 class Canary:
     """What became of one canary.
 
+    `encryption` is what was asked for when it was written: the bucket's `default`, or `aws:kms`.
     `status` is `replicated`, `failed`, `late`, `differs` or `not_written`; `compared` says what was compared with the
     replica: its `bytes`, or its `size` where it arrives in a class that must be restored before it can be read.
     """
@@ -35,6 +38,7 @@ class Canary:
     source: str
     destination: str
     key: str
+    encryption: str
     status: str
     version_id: str | None = None
     seconds: float | None = None
@@ -48,20 +52,59 @@ class Canary:
 
 
 @dataclass(frozen=True, slots=True)
+class Side:
+    """One end of a flight: the bucket, its owner's account ID, and a client that reaches it."""
+
+    end: End
+    owner: str
+    client: Client
+
+    @property
+    def bucket(self) -> dict[str, str]:
+        """What every call on the bucket takes."""
+        return {"Bucket": self.end.bucket, "ExpectedBucketOwner": self.owner}
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
-    """A rule's way from one end to the other, with a client for each end. Both buckets belong to `account`."""
+    """A rule's way from one end to the other, for objects of one encryption: `default`, or `aws:kms` with a key.
+
+    `copies` are the further sides where other rules take the canary.
+    """
 
     rule: Rule
-    source: End
-    destination: End
-    source_client: Client
-    destination_client: Client
-    account: str
+    source: Side
+    destination: Side
+    copies: tuple[Side, ...] = ()
+    kms_key_arn: str | None = None
+
+    @property
+    def sides(self) -> tuple[Side, ...]:
+        """Everywhere where the canary is, in the end."""
+        return (self.source, self.destination, *self.copies)
 
     @classmethod
-    def of(cls, rule: Rule, link: Link, source_client: Client, destination_client: Client, account: str) -> Route:
-        """The way of a rule in one direction of a pair."""
-        return cls(rule, link.source, link.destination, source_client, destination_client, account)
+    def of(cls, flight: Flight, accounts: Accounts, client_for: ClientFor) -> Route:
+        """The way of a flight, with a client for each end."""
+        source, destination, *copies = (
+            Side(end, accounts[end.bucket].id, client_for("s3", end.region, accounts[end.bucket].id))
+            for end in (flight.link.source, *flight.destinations())
+        )
+        return cls(flight.rule, source, destination, tuple(copies), flight.kms_key_arn)
+
+    @property
+    def encryption(self) -> str:
+        """What is asked for when the canary is written."""
+        return "aws:kms" if self.kms_key_arn else "default"
+
+    def write_options(self) -> dict[str, str]:
+        """What makes the rule select the canary: its tags and its encryption."""
+        options = {}
+        if self.rule.tags:
+            options["Tagging"] = urlencode(self.rule.tags)
+        if self.kms_key_arn:
+            options |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": self.kms_key_arn}
+        return options
 
 
 def fly(
@@ -77,13 +120,12 @@ def fly(
     """
     token = uuid.uuid4().hex
     key, body = f"{route.rule.prefix}{RESERVED_PREFIX}{token}", f"s3-dr canary {token}\n".encode()
-    begun = Canary(route.rule.id, route.source.bucket, route.destination.bucket, key, "not_written")
+    source, destination = route.source.end.bucket, route.destination.end.bucket
+    begun = Canary(route.rule.id, source, destination, key, route.encryption, "not_written")
     try:
-        written = route.source_client.put_object(
-            Bucket=route.source.bucket, Key=key, Body=body, ExpectedBucketOwner=route.account
-        )
+        written = route.source.client.put_object(**route.source.bucket, Key=key, Body=body, **route.write_options())
     except (ClientError, BotoCoreError) as error:
-        return _with(begun, reason=f"writing it to {route.source.bucket} failed: {error}")
+        return _with(begun, reason=f"writing it to {source} failed: {error}")
     version = written.get("VersionId")
     if version in (None, "null"):
         return _without_versioning(begun, route)
@@ -93,8 +135,36 @@ def fly(
     if outcome["status"] == "late":
         left_behind = _left_to_arrive(route, key, version)
     else:
-        left_behind = _remove_both(route, key, version)
+        left_behind = _remove_everywhere(route, key, version)
     return _with(begun, version_id=version, seconds=seconds, left_behind=left_behind, **outcome)
+
+
+def prove(
+    route: Route,
+    deadline_seconds: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Canary:
+    """Fly canaries until one arrives or the deadline passes; the last one's fate.
+
+    Just after a change an object can fail for good only because AWS does not see the new role or versioning everywhere
+    yet, so a failure proves nothing until time is up. A canary with another fate is the answer at once.
+    """
+    deadline, pause = clock() + deadline_seconds, _FIRST_PAUSE_SECONDS
+    while True:
+        started = clock()
+        canary = fly(route, deadline - started, sleep, clock)
+        took = clock() - started
+        if canary.status != "failed" or clock() + pause + 2 * took > deadline:
+            return canary  # another one would hardly be decided in the time that is left, and hide this one's fate
+        sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def each(flight: Callable[[Route], Canary], routes: Iterable[Route]) -> list[Canary]:
+    """All flights at the same time."""
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        return list(pool.map(flight, routes))
 
 
 def _with(canary: Canary, **changes: Any) -> Canary:
@@ -103,8 +173,8 @@ def _with(canary: Canary, **changes: Any) -> Canary:
 
 def _without_versioning(begun: Canary, route: Route) -> Canary:
     """The object is the null version of a name that nobody else has: removing that version touches nothing else."""
-    left_behind = _remove(route.source_client, route.source, begun.key, "null", route.account)
-    reason = f"versioning of bucket {route.source.bucket} is not enabled"
+    left_behind = _remove(route.source, begun.key, "null")
+    reason = f"versioning of bucket {route.source.end.bucket} is not enabled"
     return _with(begun, status="failed", reason=reason, left_behind=tuple(left_behind))
 
 
@@ -132,14 +202,12 @@ def _watch(
         if left <= 0:
             return {"status": "late", "reason": waiting_for}
         sleep(min(pause, left))
-        pause = min(1.5 * pause, _LONGEST_PAUSE_SECONDS)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
 def _look(route: Route, key: str, version: str, body: bytes) -> dict[str, str] | None:
     """The outcome if there is one yet. S3 itself says whether it replicated; the replica's bytes prove it."""
-    head = route.source_client.head_object(
-        Bucket=route.source.bucket, Key=key, VersionId=version, ExpectedBucketOwner=route.account
-    )
+    head = route.source.client.head_object(**route.source.bucket, Key=key, VersionId=version)
     status = head.get("ReplicationStatus")
     if status == "FAILED":
         return {
@@ -155,41 +223,34 @@ def _look(route: Route, key: str, version: str, body: bytes) -> dict[str, str] |
 
 def _compare(route: Route, key: str, version: str, body: bytes) -> dict[str, str]:
     """Read the replica; one in an archive class cannot be read without a restore, so its size must do."""
-    replica = {
-        "Bucket": route.destination.bucket,
-        "Key": key,
-        "VersionId": version,
-        "ExpectedBucketOwner": route.account,
-    }
-    if route.destination.storage_class in ARCHIVE_CLASSES:
-        compared, alike = "size", route.destination_client.head_object(**replica)["ContentLength"] == len(body)
+    replica = {**route.destination.bucket, "Key": key, "VersionId": version}
+    client = route.destination.client
+    if route.destination.end.storage_class in ARCHIVE_CLASSES:
+        compared, alike = "size", client.head_object(**replica)["ContentLength"] == len(body)
     else:
-        compared, alike = "bytes", route.destination_client.get_object(**replica)["Body"].read() == body
+        compared, alike = "bytes", client.get_object(**replica)["Body"].read() == body
     if alike:
         return {"status": "replicated", "compared": compared}
     return {
         "status": "differs",
         "compared": compared,
-        "reason": f"the replica in {route.destination.bucket} differs in its {compared}",
+        "reason": f"the replica in {route.destination.end.bucket} differs in its {compared}",
     }
 
 
 def _left_to_arrive(route: Route, key: str, version: str) -> tuple[str, ...]:
-    return tuple(f"{end.bucket}/{key} ({version}): left to arrive" for end in (route.source, route.destination))
+    return tuple(f"{side.end.bucket}/{key} ({version}): left to arrive" for side in route.sides)
 
 
-def _remove_both(route: Route, key: str, version: str) -> tuple[str, ...]:
-    """Remove the version at both ends; what could not be removed."""
-    return (
-        *_remove(route.source_client, route.source, key, version, route.account),
-        *_remove(route.destination_client, route.destination, key, version, route.account),
-    )
+def _remove_everywhere(route: Route, key: str, version: str) -> tuple[str, ...]:
+    """Remove the version wherever it is; what could not be removed. S3 answers 204 to a version that is not there."""
+    return tuple(failure for side in route.sides for failure in _remove(side, key, version))
 
 
-def _remove(client: Client, end: End, key: str, version: str, owner: str) -> list[str]:
+def _remove(side: Side, key: str, version: str) -> list[str]:
     """Remove one version; if that fails, the way to say so, as `bucket/key (version): reason`."""
     try:
-        client.delete_object(Bucket=end.bucket, Key=key, VersionId=version, ExpectedBucketOwner=owner)
+        side.client.delete_object(**side.bucket, Key=key, VersionId=version)
     except (ClientError, BotoCoreError) as error:
-        return [f"{end.bucket}/{key} ({version}): {error}"]
+        return [f"{side.end.bucket}/{key} ({version}): {error}"]
     return []

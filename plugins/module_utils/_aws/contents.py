@@ -7,7 +7,7 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 Client = Any
@@ -27,6 +27,20 @@ def count_contents(client: Client, bucket: str, owner: str) -> dict[str, int]:
         counts["delete_markers"] += len(page.get("DeleteMarkers", []))
     counts["uploads"] = sum(1 for _upload in _uploads(client, bucket, owner))
     return counts
+
+
+def count_versions(
+    client: Client, bucket: str, owner: str, prefixes: Sequence[str], most_pages: int
+) -> tuple[int, int, bool]:
+    """Versions and bytes under the prefixes, and whether that is all: of a large bucket the first pages are enough."""
+    versions, size, pages = 0, 0, 0
+    for prefix in prefixes:
+        for page in _version_pages(client, bucket, owner, prefix):
+            rows = page.get("Versions", [])
+            versions, size, pages = versions + len(rows), size + sum(row["Size"] for row in rows), pages + 1
+            if pages == most_pages:
+                return versions, size, not page.get("IsTruncated", False) and prefix == prefixes[-1]
+    return versions, size, True
 
 
 def delete_contents(client: Client, bucket: str, owner: str) -> None:
@@ -63,9 +77,9 @@ def _first_errors(errors: list[dict[str, str]]) -> str:
     return "; ".join(shown)
 
 
-def _version_pages(client: Client, bucket: str, owner: str) -> Iterator[dict[str, Any]]:
-    pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket, ExpectedBucketOwner=owner)
-    yield from pages
+def _version_pages(client: Client, bucket: str, owner: str, prefix: str = "") -> Iterator[dict[str, Any]]:
+    paginator = client.get_paginator("list_object_versions")
+    yield from paginator.paginate(Bucket=bucket, ExpectedBucketOwner=owner, Prefix=prefix)
 
 
 def _uploads(client: Client, bucket: str, owner: str) -> Iterator[dict[str, Any]]:

@@ -11,24 +11,48 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
-from .._core.model import Address, Document, Step
+from .._core.kinds import canonical
+from .._core.model import UNSEEN, Address, Document, Step
 from .._core.plan import waves
-from . import alarm_rows, cloudtrail_rows, iam_rows, s3_rows
+from . import alarm_rows, cloudtrail_rows, fact_rows, iam_rows, key_rows, s3_rows
 from .contents import NotDeleted
-from .row import Client, Row
+from .row import Client, ClientFor, Row
 from .sdk_errors import BotoCoreError, ClientError
 
-ROWS: dict[str, Row] = {**s3_rows.ROWS, **iam_rows.ROWS, **cloudtrail_rows.ROWS, **alarm_rows.ROWS}
+ROWS: dict[str, Row] = {
+    **s3_rows.ROWS,
+    **iam_rows.ROWS,
+    **key_rows.ROWS,
+    **cloudtrail_rows.ROWS,
+    **alarm_rows.ROWS,
+    **fact_rows.ROWS,
+}
 
-ClientFor = Callable[[str, str, str], Client]
-"""(service, Region, account) -> a boto3 client with the credentials of that account's end."""
+T = TypeVar("T")
 
-_THREADS = 16
+_THREADS = 32
 _EVENTUAL_SECONDS = 120.0
 """AWS's own tools give versioning, new buckets and new policies about two minutes to be seen everywhere."""
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
+
+_DENIED = ("403", "AccessDenied", "AccessDeniedException", "Forbidden", "AuthorizationError", "MethodNotAllowed")
+_THROTTLED = (
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "SlowDown",
+    "503",
+    "ServiceUnavailable",
+    "InternalError",
+    "InternalFailure",
+    "ServiceFailure",
+    "KMSInternalException",
+)
+"""Answers that any service may give for a while, and gives again after the SDK's own five attempts when it is busy."""
 
 
 class AwsFailure(Exception):
@@ -49,17 +73,25 @@ class Gateway:
         self._clock = clock
         self.done: list[Step] = []
         """The steps carried out so far, so that a failure can say what is done and what is not."""
+        self.seen: set[Address] = set()
+        """The addresses that were read back as they were written."""
 
-    def observe(self, addresses: Iterable[Address]) -> dict[Address, Document | None]:
+    def observe(self, addresses: Iterable[Address], optional: Iterable[Address] = ()) -> dict[Address, Document | None]:
         """Read all documents at the same time, over all Regions. None stands for a document that does not exist.
 
+        Args:
+            optional: documents that the credentials need not be allowed to read; where they are not, the one field
+                `Unseen` says why.
+
         Raises:
-            AwsFailure: one of the reads was refused or could not be made.
+            AwsFailure: one of the other reads was refused, or a read could not be made.
         """
-        wanted = list(addresses)
+        allowed_to_fail = set(optional)
+        wanted = list(dict.fromkeys([*addresses, *allowed_to_fail]))
         self._make_clients(wanted)
         with ThreadPoolExecutor(max_workers=_THREADS) as pool:
-            return dict(zip(wanted, pool.map(self._read, wanted), strict=True))
+            found = pool.map(lambda address: self._read(address, address in allowed_to_fail), wanted)
+            return dict(zip(wanted, found, strict=True))
 
     def carry_out(self, steps: Iterable[Step]) -> None:
         """Carry the steps out in their order; those that do not depend on each other at the same time.
@@ -82,16 +114,37 @@ class Gateway:
     def _client(self, address: Address) -> Client:
         return self._client_for(ROWS[address.kind].service, address.region, address.account)
 
-    def _read(self, address: Address) -> Document | None:
+    def _read(self, address: Address, optional: bool = False) -> Document | None:
         row = ROWS[address.kind]
         try:
-            return row.read(self._client(address), address)
+            return self._patiently(
+                lambda: row.read(self._client(address), address), lambda error: _code(error) in _THROTTLED
+            )
         except ClientError as error:
             if _code(error) in row.missing:
                 return None
+            if optional and _code(error) in _DENIED:
+                return {UNSEEN: f"these credentials may not read it: {row.permissions['read']} is missing"}
             raise AwsFailure(_explain(address, "read", row, error)) from error
         except BotoCoreError as error:
             raise AwsFailure(_explain_connection(address, error)) from error
+
+    def _patiently(self, call: Callable[[], T], passing: Callable[[ClientError], bool]) -> T:
+        """Make a call; begin again while AWS gives an answer that passes by itself, as long as the budget lasts."""
+        started, tries, pause = self._clock(), 1, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return call()
+            except ClientError as error:
+                waited = self._clock() - started
+                if not passing(error):
+                    raise
+                if waited + pause > _EVENTUAL_SECONDS:
+                    tried = f"This answer usually passes by itself; it came {tries} times in {waited:.0f} s"
+                    error.response["Error"]["Message"] = f"{_message(error)} {tried}"
+                    raise
+            self._sleep(pause)
+            tries, pause = tries + 1, min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _carry_out_chain(self, chain: list[Step]) -> None:
         for step in chain:
@@ -115,18 +168,26 @@ class Gateway:
 
     def _until_settled(self, step: Step, row: Row) -> None:
         """Carry the step out; begin again while AWS gives an answer that is documented as passing."""
-        deadline = self._clock() + _EVENTUAL_SECONDS
-        pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return self._call(step, row)
-            except ClientError as error:
-                if step.after is None and _code(error) in row.missing:
-                    return None  # it is gone already, which is all that was wanted
-                if not _is_eventual(row, error) or self._clock() + pause > deadline:
-                    raise
+        gone = row.missing if step.after is None else frozenset[str]()
+        try:
+            self._patiently(
+                lambda: self._call(step, row), lambda error: _code(error) not in gone and _is_eventual(row, error)
+            )
+        except ClientError as error:
+            if _code(error) not in gone:
+                raise  # else it is gone already, which is all that was wanted
+        if row.seen_later and step.after is not None:
+            self._until_seen(step)
+
+    def _until_seen(self, step: Step) -> None:
+        """Wait until AWS reads back what was written; after the budget the next step's answer says what is wrong."""
+        kind, deadline, pause = step.address.kind, self._clock() + _EVENTUAL_SECONDS, _FIRST_PAUSE_SECONDS
+        while canonical(kind, self._read(step.address)) != canonical(kind, step.after):
+            if self._clock() > deadline:
+                return
             self._sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        self.seen.add(step.address)
 
     def _call(self, step: Step, row: Row) -> None:
         client = self._client(step.address)
@@ -159,7 +220,8 @@ def _message(error: ClientError) -> str:
 
 
 def _is_eventual(row: Row, error: ClientError) -> bool:
-    return any(eventual.matches(_code(error), _message(error)) for eventual in row.eventual)
+    code, message = _code(error), _message(error)
+    return code in _THROTTLED or any(eventual.matches(code, message) for eventual in row.eventual)
 
 
 def _explain(address: Address, verb: str, row: Row, error: ClientError) -> str:
@@ -171,7 +233,7 @@ def _explain(address: Address, verb: str, row: Row, error: ClientError) -> str:
 def _next_step(address: Address, verb: str, row: Row, error: ClientError) -> str:
     code = _code(error)
     permission = row.permissions[verb]
-    if code in ("403", "AccessDenied", "AccessDeniedException", "Forbidden", "AuthorizationError"):
+    if code in _DENIED:
         return _next_step_when_denied(address, permission)
     if code in ("BucketAlreadyExists",):
         return f"The bucket name '{address.name}' belongs to another account. Choose another name."

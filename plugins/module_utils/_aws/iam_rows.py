@@ -22,12 +22,15 @@ def _read_role(client: Client, address: Address) -> Document:
         "AssumeRolePolicyDocument": role["AssumeRolePolicyDocument"],
         "Tags": {tag["Key"]: tag["Value"] for tag in role.get("Tags", [])},
     }
+    if "PermissionsBoundary" in role:
+        document["PermissionsBoundary"] = role["PermissionsBoundary"]["PermissionsBoundaryArn"]
     return document
 
 
 def _write_role(client: Client, address: Address, before: Document | None, after: Document) -> None:
     trust = json.dumps(after["AssumeRolePolicyDocument"])
     tags = [{"Key": key, "Value": value} for key, value in after["Tags"].items()]
+    boundary = {"PermissionsBoundary": after["PermissionsBoundary"]} if "PermissionsBoundary" in after else {}
     if before is None:
         client.create_role(
             RoleName=address.name,
@@ -35,6 +38,7 @@ def _write_role(client: Client, address: Address, before: Document | None, after
             Description=after["Description"],
             AssumeRolePolicyDocument=trust,
             Tags=tags,
+            **boundary,
         )
         return
     if before["AssumeRolePolicyDocument"] != after["AssumeRolePolicyDocument"]:
@@ -43,6 +47,8 @@ def _write_role(client: Client, address: Address, before: Document | None, after
         client.update_role(RoleName=address.name, Description=after["Description"])
     if before["Tags"] != after["Tags"]:
         client.tag_role(RoleName=address.name, Tags=tags)
+    if boundary and before.get("PermissionsBoundary") != after["PermissionsBoundary"]:
+        client.put_role_permissions_boundary(RoleName=address.name, **boundary)
 
 
 def _delete_role(client: Client, address: Address, before: Document) -> None:
@@ -77,7 +83,8 @@ ROWS = {
         _delete_role,
         {
             "read": "iam:GetRole",
-            "write": "iam:CreateRole, iam:TagRole, iam:UpdateRole, iam:UpdateAssumeRolePolicy",
+            "write": "iam:CreateRole, iam:TagRole, iam:UpdateRole, iam:UpdateAssumeRolePolicy, "
+            "iam:PutRolePermissionsBoundary",
             "remove": "iam:DeleteRole",
         },
         missing=frozenset({"NoSuchEntity"}),

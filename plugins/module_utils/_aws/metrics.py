@@ -20,11 +20,11 @@ def published_metrics(rule: Rule, link: Link, cloudwatch_in: Callable[[str], Cli
     return [
         {
             "metric": metric,
-            "region": metric_region(metric, link),
+            "region": metric_region(metric, rule, link),
             "rule": rule.id,
             "source": link.source.bucket,
-            "destination": link.destination.bucket,
-            "published": _is_published(metric, rule, link, cloudwatch_in(metric_region(metric, link))),
+            "destination": link.destination_of(rule).bucket,
+            "published": _is_published(metric, rule, link, cloudwatch_in(metric_region(metric, rule, link))),
         }
         for metric in REPLICATION_METRICS
     ]

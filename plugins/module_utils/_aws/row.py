@@ -17,6 +17,10 @@ Client = Any
 """A boto3 client. boto3 makes its classes at run time, so there is no better type without stubs."""
 
 
+ClientFor = Callable[[str, str, str], Client]
+"""(service, Region, account) -> a boto3 client with the credentials of that account's end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Eventual:
     """An answer that AWS documents as passing: what was changed a moment ago is not seen everywhere yet."""
@@ -31,7 +35,11 @@ class Eventual:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One kind's calls. `write` gets the document before and after; `missing` are the codes for "nothing there"."""
+    """One kind's calls.
+
+    `write` gets the document before and after; `missing` are the codes for "nothing there"; `seen_later` says that
+    later steps need what this one wrote, and AWS may take a while to see it: it is read back until it does.
+    """
 
     service: str
     read: Callable[[Client, Address], Document | None]
@@ -40,6 +48,7 @@ class Row:
     permissions: dict[str, str]
     missing: frozenset[str] = frozenset()
     eventual: tuple[Eventual, ...] = ()
+    seen_later: bool = False
 
 
 def never_written(client: Client, address: Address, before: Document | None, after: Document) -> None:

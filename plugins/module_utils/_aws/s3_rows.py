@@ -35,7 +35,6 @@ def _create_bucket(client: Client, address: Address, before: Document | None, af
     if address.region != "us-east-1":
         location = {"CreateBucketConfiguration": {"LocationConstraint": address.region}}
     client.create_bucket(Bucket=address.name, **location)
-    client.get_waiter("bucket_exists").wait(**bucket_args(address), WaiterConfig={"Delay": 1, "MaxAttempts": 30})
 
 
 def _delete_bucket(client: Client, address: Address, before: Document) -> None:
@@ -64,6 +63,15 @@ def _read_versioning(client: Client, address: Address) -> Document | None:
 
 def _write_versioning(client: Client, address: Address, before: Document | None, after: Document) -> None:
     client.put_bucket_versioning(**bucket_args(address), VersioningConfiguration={"Status": after["Status"]})
+
+
+def _read_object_lock(client: Client, address: Address) -> Document:
+    configuration: Document = client.get_object_lock_configuration(**bucket_args(address))["ObjectLockConfiguration"]
+    return configuration
+
+
+def _write_object_lock(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.put_object_lock_configuration(**bucket_args(address), ObjectLockConfiguration=after)
 
 
 def _read_public_access_block(client: Client, address: Address) -> Document:
@@ -113,6 +121,7 @@ ROWS = {
         {"read": "s3:ListBucket", "write": "s3:CreateBucket", "remove": "s3:DeleteBucket"},
         missing=NO_BUCKET,
         eventual=(Eventual("OperationAborted"), Eventual("BucketNotEmpty")),
+        seen_later=True,
     ),
     "bucket_contents": Row(
         "s3",
@@ -134,6 +143,20 @@ ROWS = {
         {"read": "s3:GetBucketVersioning", "write": "s3:PutBucketVersioning", "remove": ""},
         missing=NO_BUCKET,
         eventual=_SETTLING,
+        seen_later=True,
+    ),
+    "bucket_object_lock": Row(
+        "s3",
+        _read_object_lock,
+        _write_object_lock,
+        never_removed,
+        {
+            "read": "s3:GetBucketObjectLockConfiguration",
+            "write": "s3:PutBucketObjectLockConfiguration",
+            "remove": "",
+        },
+        missing=NO_BUCKET | {"ObjectLockConfigurationNotFoundError"},
+        eventual=(*_SETTLING, Eventual("InvalidBucketState", "Versioning must be 'Enabled'")),
     ),
     "bucket_public_access_block": Row(
         "s3",
@@ -151,7 +174,7 @@ ROWS = {
         _delete_policy,
         {"read": "s3:GetBucketPolicy", "write": "s3:PutBucketPolicy", "remove": "s3:DeleteBucketPolicy"},
         missing=NO_BUCKET | {"NoSuchBucketPolicy"},
-        eventual=_SETTLING,
+        eventual=(*_SETTLING, Eventual("MalformedPolicy", "Invalid principal")),  # a role made a moment ago
     ),
     "bucket_replication": Row(
         "s3",

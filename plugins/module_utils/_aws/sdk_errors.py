@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright: Contributors to the crossregion.s3_dr project
-"""The two families of errors that the AWS SDK raises, importable where there is no SDK.
+"""The families of errors that the AWS SDK raises, importable where there is no SDK.
 
 This module util is PRIVATE to the collection.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 try:
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 except ImportError:  # AnsibleAWSModule reports it with the way to install it; until then nothing can raise these
 
     class BotoCoreError(Exception):
@@ -17,5 +18,8 @@ except ImportError:  # AnsibleAWSModule reports it with the way to install it; u
     class ClientError(Exception):
         """Stands in for the SDK's error when there is no SDK."""
 
+    class ResponseParserError(Exception):
+        """Stands in for the SDK's error when there is no SDK."""
 
-__all__ = ["BotoCoreError", "ClientError"]
+
+__all__ = ["BotoCoreError", "ClientError", "ResponseParserError"]

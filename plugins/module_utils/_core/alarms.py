@@ -203,15 +203,15 @@ def unwatched_rules(pair: Pair) -> list[str]:
     ]
 
 
-def metric_region(metric: str, link: Link) -> str:
+def metric_region(metric: str, rule: Rule, link: Link) -> str:
     """Where AWS publishes a replication metric: failures at the source, everything else at the destination."""
-    return link.source.region if metric == "OperationsFailedReplication" else link.destination.region
+    return link.source.region if metric == "OperationsFailedReplication" else link.destination_of(rule).region
 
 
 def metric_dimensions(rule: Rule, link: Link) -> list[dict[str, str]]:
     """Replication metrics carry all three; CloudWatch never matches a subset."""
     return [
-        {"Name": "DestinationBucket", "Value": link.destination.bucket},
+        {"Name": "DestinationBucket", "Value": link.destination_of(rule).bucket},
         {"Name": "RuleId", "Value": rule.id},
         {"Name": "SourceBucket", "Value": link.source.bucket},
     ]
@@ -219,12 +219,13 @@ def metric_dimensions(rule: Rule, link: Link) -> list[dict[str, str]]:
 
 def _rule_alarms(link: Link, rule: Rule, settings: AlarmSettings, account: Account) -> dict[Address, Document]:
     wish: dict[Address, Document] = {}
+    source, destination = link.source.bucket, link.destination_of(rule).bucket
     for short, metric, specifics in (
-        ("latency", "ReplicationLatency", _latency(link, settings)),
-        ("failed", "OperationsFailedReplication", _failed(link)),
-        ("heartbeat", "OperationsPendingReplication", _heartbeat(link)),
+        ("latency", "ReplicationLatency", _latency(source, destination, settings)),
+        ("failed", "OperationsFailedReplication", _failed(source, destination)),
+        ("heartbeat", "OperationsPendingReplication", _heartbeat(source, destination)),
     ):
-        region = metric_region(metric, link)
+        region = metric_region(metric, rule, link)
         name = f"{alarm_prefix(link.pair)}{link.source.bucket}/{rule.id}/{short}"
         if len(name) > _MAX_ALARM_NAME:
             raise InvalidInput(
@@ -245,11 +246,11 @@ def _rule_alarms(link: Link, rule: Rule, settings: AlarmSettings, account: Accou
     return wish
 
 
-def _latency(link: Link, settings: AlarmSettings) -> dict[str, Any]:
+def _latency(source: str, destination: str, settings: AlarmSettings) -> dict[str, Any]:
     """AWS advises `ignore` for missing data of replication metrics."""
     return {
-        "AlarmDescription": f"Objects of {link.source.bucket} take longer than {settings.latency_seconds} s to reach "
-        f"{link.destination.bucket}: the recovery point falls behind its target.",
+        "AlarmDescription": f"Objects of {source} take longer than {settings.latency_seconds} s to reach "
+        f"{destination}: the recovery point falls behind its target.",
         "Statistic": "Maximum",
         "ComparisonOperator": "GreaterThanThreshold",
         "Threshold": float(settings.latency_seconds),
@@ -259,10 +260,10 @@ def _latency(link: Link, settings: AlarmSettings) -> dict[str, Any]:
     }
 
 
-def _failed(link: Link) -> dict[str, Any]:
+def _failed(source: str, destination: str) -> dict[str, Any]:
     """The metric is absent while nothing replicates, and a FAILED object is never retried: one is enough."""
     return {
-        "AlarmDescription": f"Objects of {link.source.bucket} FAILED to replicate to {link.destination.bucket}. "
+        "AlarmDescription": f"Objects of {source} FAILED to replicate to {destination}. "
         "S3 does not retry them: repair the cause, then replicate them again.",
         "Statistic": "Sum",
         "ComparisonOperator": "GreaterThanThreshold",
@@ -273,10 +274,10 @@ def _failed(link: Link) -> dict[str, Any]:
     }
 
 
-def _heartbeat(link: Link) -> dict[str, Any]:
+def _heartbeat(source: str, destination: str) -> dict[str, Any]:
     """The metric is published even while nothing replicates, so silence is the alarm; the value never is."""
     return {
-        "AlarmDescription": f"The replication metrics of {link.source.bucket} to {link.destination.bucket} have "
+        "AlarmDescription": f"The replication metrics of {source} to {destination} have "
         "stopped: the rule, its metrics or a bucket is gone, and no other alarm of this pair can fire.",
         "Statistic": "Maximum",
         "ComparisonOperator": "LessThanThreshold",

@@ -4,7 +4,8 @@
 
 For every kind, with `ours` the part that a pair wishes and `theirs` what AWS holds (None: nothing):
 
-* `put(ours, theirs)` is the whole document with our part in it; putting twice is putting once;
+* `put(ours, theirs)` is the whole document with our part in it; putting twice is putting once. In kinds that are
+  lists of named entries, `Removed` in our part names entries that go;
 * `take(ours, theirs)` is what remains when our part is out, None when nothing remains;
 * `canonical(document)` is the same for two documents that mean the same.
 
@@ -77,6 +78,15 @@ def _take_owned(ours: Document, theirs: Document | None) -> Document | None:
     return None if is_ours(theirs) else theirs
 
 
+def _put_role(ours: Document, theirs: Document | None) -> Document:
+    if theirs is not None and theirs["Path"] != ours["Path"]:
+        raise Refused(
+            f"the role exists with the path {theirs['Path']}, and IAM never changes the path of a role. Set the role "
+            f"path {theirs['Path']}, or another role name template, so that a role {ours['Path']}... is made anew."
+        )
+    return _put_owned(ours, theirs)
+
+
 # --- lists in which we own the entries with our names --------------------------------------------------------
 
 
@@ -88,22 +98,25 @@ def _without(entries: Iterable[Document], names: set[str], key: str) -> list[Doc
     return [entry for entry in entries if entry.get(key) not in names]
 
 
-def _merge(ours: Iterable[Document], theirs: Iterable[Document], key: str) -> list[Document]:
-    """Foreign entries in their order, then ours."""
+def _merge(
+    ours: Iterable[Document], theirs: Iterable[Document], key: str, removed: Iterable[str] = ()
+) -> list[Document]:
+    """Foreign entries in their order without the removed ones, then ours."""
     ours = list(ours)
-    return [*_without(theirs, _names(ours, key), key), *ours]
+    return [*_without(theirs, {*_names(ours, key), *removed}, key), *ours]
 
 
 # --- bucket replication --------------------------------------------------------------------------------------
 
 
 def _put_replication(ours: Document, theirs: Document | None) -> Document:
-    foreign = _foreign_rules(ours, theirs)
+    foreign = _without(_foreign_rules(ours, theirs), set(ours.get("Removed", ())), "ID")
     if foreign and theirs and theirs["Role"] != ours["Role"]:
         raise Refused(
             f"the rules {_listed(foreign)} are not this pair's and replicate as {theirs['Role']}. A bucket has one "
-            f"replication role for all its rules, so setting {ours['Role']} would break them. Move those rules "
-            "into this pair's `rules`, or remove them first."
+            f"replication role for all its rules, so setting {ours['Role']} would break them. Name that role as this "
+            "end's `replication_role_arn`, move those rules into this pair's `rules`, or set `purge_rules: true` to "
+            "remove them."
         )
     for rule in foreign:
         _check_side_by_side(rule, ours["Rules"])
@@ -154,11 +167,24 @@ def _canonical_rule(rule: Document) -> Document:
         canonical["Filter"] = _canonical_filter(canonical["Filter"])
         canonical.setdefault("DeleteMarkerReplication", {"Status": "Disabled"})
         canonical.setdefault("Priority", 0)
-    return canonical
+    canonical["Destination"] = _without_disabled(canonical["Destination"])
+    selection = _without_disabled(canonical.pop("SourceSelectionCriteria", {}))
+    return {**canonical, "SourceSelectionCriteria": selection} if selection else canonical
+
+
+def _without_disabled(settings: Document) -> Document:
+    """A setting that is disabled means the same as one that is not there."""
+    return {
+        name: value
+        for name, value in settings.items()
+        if not (isinstance(value, Mapping) and value.get("Status") == "Disabled")
+    }
 
 
 def _canonical_filter(rule_filter: Document) -> Document:
     """An empty filter and an empty prefix both mean the whole bucket; the order of tags means nothing."""
+    if rule_filter.get("And", {}).keys() == {"Prefix"}:
+        return dict(rule_filter["And"])
     if "And" in rule_filter:
         both = dict(rule_filter["And"])
         both["Tags"] = sorted(both.get("Tags", []), key=lambda tag: (str(tag["Key"]), str(tag["Value"])))
@@ -172,27 +198,28 @@ def _canonical_filter(rule_filter: Document) -> Document:
 def _put_statements(ours: Document, theirs: Document | None) -> Document:
     return {
         **(theirs or {"Version": ours["Version"]}),
-        "Statement": _merge(ours["Statement"], _statements(theirs), "Sid"),
+        "Statement": _merge(ours["Statement"], statements_of(theirs), "Sid", ours.get("Removed", ())),
     }
 
 
 def _take_statements(ours: Document, theirs: Document | None) -> Document | None:
-    foreign = _without(_statements(theirs), _names(ours["Statement"], "Sid"), "Sid")
+    foreign = _without(statements_of(theirs), _names(ours["Statement"], "Sid"), "Sid")
     return {**theirs, "Statement": foreign} if theirs and foreign else None
 
 
-def _take_topic_statements(ours: Document, theirs: Document | None) -> Document | None:
-    """A topic has a policy as long as it exists, so its last statement stays until the topic goes."""
+def _take_all_but_last(ours: Document, theirs: Document | None) -> Document | None:
+    """A topic or key has a policy as long as it exists, so its last statement stays until the thing goes."""
     return _take_statements(ours, theirs) or theirs
 
 
-def _statements(policy: Document | None) -> list[Document]:
+def statements_of(policy: Document | None) -> list[Document]:
+    """The statements of a policy; a single one may stand without its list."""
     statement = (policy or {}).get("Statement", [])
     return [statement] if isinstance(statement, Mapping) else list(statement)
 
 
 def _canonical_policy(policy: Document) -> Document:
-    statements = [_canonical_statement(statement) for statement in _statements(policy)]
+    statements = [_canonical_statement(statement) for statement in statements_of(policy)]
     return {**policy, "Statement": sorted(statements, key=_as_text)}
 
 
@@ -326,15 +353,17 @@ KINDS: Mapping[str, Kind] = {
     "bucket_contents": Kind(1, _create_only, _remove),
     "bucket_versioning": Kind(10, _replace, _keep),
     "bucket_public_access_block": Kind(10, _replace, _keep),
-    "iam_role": Kind(10, _put_owned, _take_owned, _canonical_role),
+    "bucket_object_lock": Kind(12, _replace, _keep),
+    "iam_role": Kind(10, _put_role, _take_owned, _canonical_role),
     "iam_role_policy": Kind(15, _replace, _remove, _canonical_policy),
     "bucket_policy": Kind(20, _put_statements, _take_statements, _canonical_policy),
+    "kms_key_policy": Kind(20, _put_statements, _take_all_but_last, _canonical_policy),
     "bucket_replication": Kind(30, _put_replication, _take_replication, _canonical_replication),
     "trail": Kind(40, _put_owned, _take_owned),
     "trail_logging": Kind(45, _replace, _remove),
     "trail_event_selectors": Kind(50, _put_selectors, _take_selectors, _canonical_selectors),
     "sns_topic": Kind(60, _create_only, _take_owned),
-    "sns_topic_policy": Kind(65, _put_statements, _take_topic_statements, _canonical_policy),
+    "sns_topic_policy": Kind(65, _put_statements, _take_all_but_last, _canonical_policy),
     "sns_subscription": Kind(65, _create_only, _keep),
     "metric_alarm": Kind(70, _replace, _remove, _canonical_alarm),
 }

@@ -1,62 +1,337 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright: Contributors to the crossregion.s3_dr project
-"""The documents that a pair wishes: buckets, versioning, one role per direction, and the rules.
-
-Sources: S3 User Guide, "Setting up permissions for live replication" (role), "Replication configuration file
-elements" (rules), "Using S3 Replication metrics" and "S3 Replication Time Control" (observation).
+"""The documents that a pair wishes: buckets, versioning, one role per direction, policies, and the rules.
 
 This module util is PRIVATE to the collection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from .kinds import KINDS, owner_tags
-from .model import GLOBAL, Account, Address, Direction, Document, End, InvalidInput, Link, Observation, Pair, Rule
+from .kinds import KINDS, owner_tags, statements_of
+from .model import GLOBAL, Account, Accounts, Address, Direction, Document, End, InvalidInput, Link, Pair, is_seen
 from .plan import Observed, Wish
+from .policies import (
+    VERSION,
+    delegates_to_iam,
+    destination_statements,
+    key_policy_statement,
+    key_uses,
+    role_policy,
+    statement_id,
+    trust_policy,
+)
+from .rules import check_size, rule_document
 
 ROLE_POLICY_NAME = "s3-dr-replication"
+GAP_FROM, GAP_UNTIL = "s3-dr-gap-from", "s3-dr-gap-until"
+"""Tags of a role: the time in which its direction was paused, so that a backfill can close the gap. ISO 8601, UTC."""
 
 
-def bucket_arn(end: End, partition: str) -> str:
-    """The ARN of an end's bucket."""
-    return f"arn:{partition}:s3:::{end.bucket}"
+_POLICIES = ("bucket_policy", "kms_key_policy")
 
 
-def role_arn(link: Link, account: Account) -> str:
-    """The ARN that the role of this direction has, known before it exists."""
-    return f"arn:{account.partition}:iam::{account.id}:role/{link.role_name}"
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What is to become of a pair.
+
+    Attributes:
+        paused: whether our rules are to be disabled.
+        purge: whether rules that are not ours are removed.
+        now: the time, ISO 8601 in UTC, that a pause begins or ends.
+    """
+
+    paused: bool = False
+    purge: bool = False
+    now: str = ""
 
 
-def pair_wish(pair: Pair, account: Account) -> dict[Address, Document]:
-    """Everything that must hold for the pair to replicate."""
+def bucket_address(end: End, accounts: Accounts, kind: str = "bucket") -> Address:
+    """The address of an end's bucket, or of another document of that bucket."""
+    return Address(kind, end.bucket, end.region, accounts[end.bucket].id)
+
+
+def role_arn(link: Link, accounts: Accounts) -> str:
+    """The ARN of the role of this direction, the user's own or ours, known before it exists."""
+    if link.source.replication_role_arn:
+        return link.source.replication_role_arn
+    account = accounts[link.source.bucket]
+    return f"arn:{account.partition}:iam::{account.id}:role{link.roles.path}{link.role_name}"
+
+
+def role_address(link: Link, accounts: Accounts, kind: str = "iam_role") -> Address:
+    """The address of the role of this direction, or of its policy."""
+    name = role_arn(link, accounts).rsplit("/", 1)[1]
+    if kind == "iam_role_policy":
+        name = f"{name}/{ROLE_POLICY_NAME}"
+    return Address(kind, name, GLOBAL, accounts[link.source.bucket].id)
+
+
+# --- what is wished ------------------------------------------------------------------------------------------
+
+
+def pair_wish(pair: Pair, accounts: Accounts, observed: Observed, intent: Intent = Intent()) -> dict[Address, Document]:
+    """Everything that must hold for the pair to replicate, as far as the task has credentials for it.
+
+    Args:
+        observed: what AWS holds for all addresses of `pair_addresses`.
+    """
     wish: dict[Address, Document] = {}
     for end in pair.ends():
-        wish[bucket_address(end, account)] = {"Region": end.region}
-        wish[Address("bucket_versioning", end.bucket, end.region, account.id)] = {"Status": "Enabled"}
+        if accounts[end.bucket].ours:
+            wish.update(_end_wish(end, accounts))
     for link in pair.links():
-        wish.update(_link_wish(link, account))
+        wish.update(_link_wish(link, accounts, observed, intent))
+    statements = _statements(pair.links(), accounts, observed)
+    wish.update({address: _policy(found) for address, found in statements.items() if _may_merge(address, observed)})
     return wish
 
 
-def unwanted_direction(pair: Pair, account: Account) -> dict[Address, Document]:
-    """What a one-way pair may still hold from a time when it was two-way."""
-    if pair.direction is Direction.TWO_WAY:
-        return {}
-    return _link_wish(pair.both_links()[1], account)
+def statements_owed(pair: Pair, accounts: Accounts, observed: Observed) -> list[dict[str, Any]]:
+    """What somebody else must allow, since these credentials may not: one entry for each policy.
+
+    Each has `kind`, `name`, `region`, `account` and `statements`.
+    """
+    owed = [
+        (address, found)
+        for address, found in sorted(_statements(pair.links(), accounts, observed).items())
+        if not _may_merge(address, observed)
+    ]
+    for link in pair.links():
+        if link.source.replication_role_arn:
+            policy = role_policy(link, accounts, object_lock=_has_object_lock(link.source, accounts, observed))
+            owed.append((role_address(link, accounts), list(policy["Statement"])))
+    return [
+        {
+            "kind": address.kind,
+            "name": address.name,
+            "region": address.region,
+            "account": address.account,
+            "statements": statements,
+        }
+        for address, statements in owed
+    ]
 
 
-def pair_removal_wish(pair: Pair, account: Account, delete_buckets: Iterable[str] = ()) -> dict[Address, Document]:
-    """What of the pair is taken away: rules and roles of both directions, and the buckets named. Others stay."""
-    wish: dict[Address, Document] = {}
+def _end_wish(end: End, accounts: Accounts) -> dict[Address, Document]:
+    wish: dict[Address, Document] = {
+        bucket_address(end, accounts): {"Region": end.region},
+        bucket_address(end, accounts, "bucket_versioning"): {"Status": "Enabled"},
+    }
+    if end.object_lock:
+        wish[bucket_address(end, accounts, "bucket_object_lock")] = {"ObjectLockEnabled": "Enabled"}
+    return wish
+
+
+def _link_wish(link: Link, accounts: Accounts, observed: Observed, intent: Intent) -> dict[Address, Document]:
+    at = bucket_address(link.source, accounts, "bucket_replication")
+    replication: dict[str, Any] = _replication(link, accounts)
+    if intent.paused:
+        replication["Rules"] = [{**rule, "Status": "Disabled"} for rule in replication["Rules"]]
+    if intent.purge:
+        replication["Removed"] = [rule["ID"] for rule in foreign_rules(link, accounts, observed)]
+    wish: dict[Address, Document] = {at: replication}
+    if link.source.replication_role_arn is None:
+        role = role_address(link, accounts)
+        wish[role] = _role_document(link, _gap(observed.get(role), intent))
+        wish[role_address(link, accounts, "iam_role_policy")] = role_policy(
+            link, accounts, object_lock=_has_object_lock(link.source, accounts, observed)
+        )
+    return wish
+
+
+def _replication(link: Link, accounts: Accounts) -> dict[str, Any]:
+    rules = [rule_document(rule, link, accounts) for rule in link.rules]
+    replication = {"Role": role_arn(link, accounts), "Rules": rules}
+    check_size(replication, link.source.bucket)
+    return replication
+
+
+def foreign_rules(link: Link, accounts: Accounts, observed: Observed) -> list[Document]:
+    """The rules of the link's source that are not this pair's."""
+    there = observed.get(bucket_address(link.source, accounts, "bucket_replication")) or {"Rules": []}
+    ours = {rule.id for rule in link.rules}
+    return [rule for rule in there["Rules"] if rule.get("ID") not in ours]
+
+
+def _has_object_lock(end: End, accounts: Accounts, observed: Observed) -> bool:
+    lock = observed.get(bucket_address(end, accounts, "bucket_object_lock"))
+    return end.object_lock or (lock or {}).get("ObjectLockEnabled") == "Enabled"
+
+
+def _gap(role: Document | None, intent: Intent) -> dict[str, str]:
+    """The tags that say from when to when a direction was paused. An open gap has an empty end.
+
+    A gap that nobody has closed by a backfill yet grows: its first beginning stays.
+    """
+    tags = (role or {}).get("Tags", {})
+    since, until = tags.get(GAP_FROM, ""), tags.get(GAP_UNTIL, "")
+    if intent.paused:
+        return {GAP_FROM: since or intent.now, GAP_UNTIL: ""}
+    if since:
+        return {GAP_FROM: since, GAP_UNTIL: until or intent.now}
+    return {}
+
+
+def _role_document(link: Link, gap: Mapping[str, str]) -> Document:
+    boundary = link.roles.permissions_boundary
+    return {
+        "Path": link.roles.path,
+        "Description": f"S3 replicates {link.source.bucket} to {link.destination.bucket} as this role.",
+        "AssumeRolePolicyDocument": trust_policy(),
+        "Tags": {**dict(link.roles.tags), **owner_tags(**{"s3-dr-pair": link.pair}), **gap},
+        **({"PermissionsBoundary": boundary} if boundary else {}),
+    }
+
+
+# --- statements in policies of buckets and keys --------------------------------------------------------------
+
+
+def _statements(links: Iterable[Link], accounts: Accounts, observed: Observed) -> dict[Address, list[Document]]:
+    """What the policies of destination buckets and of keys must allow the links' roles, whoever may write them."""
+    statements: dict[Address, list[Document]] = {}
+    for link in links:
+        for address, statement in _link_statements(link, accounts):
+            if address.kind == "kms_key_policy" and _is_delegated(address, link, accounts, observed):
+                continue
+            statements.setdefault(address, []).append(statement)
+    return statements
+
+
+def _link_statements(link: Link, accounts: Accounts) -> Iterator[tuple[Address, Document]]:
+    role, source = role_arn(link, accounts), accounts[link.source.bucket]
+    for end in {end.bucket: end for end in link.destinations()}.values():
+        if accounts[end.bucket].id != source.id:
+            for statement in destination_statements(end, link, role, accounts):
+                yield bucket_address(end, accounts, "bucket_policy"), statement
+    for use in key_uses(link):
+        key, statement = key_policy_statement(use, link, role, accounts)
+        yield key_address(key, "kms_key_policy"), statement
+
+
+def key_address(key: str, kind: str = "kms_key") -> Address:
+    """The address of a KMS key, or of its policy."""
+    _arn, _partition, _service, region, account, _resource = key.split(":", 5)
+    return Address(kind, key, region, account)
+
+
+def _is_delegated(address: Address, link: Link, accounts: Accounts, observed: Observed) -> bool:
+    """Within one account a key's policy usually leaves the decision to IAM, where the role has its permission."""
+    policy = observed.get(address)
+    account = accounts[link.source.bucket].id
+    if account != address.account:
+        return False
+    return not is_seen(policy) or delegates_to_iam(policy, account)
+
+
+def _policy(statements: list[Document]) -> Document:
+    return {"Version": VERSION, "Statement": statements}
+
+
+def _may_merge(address: Address, observed: Observed) -> bool:
+    return address in observed and is_seen(observed[address])
+
+
+# --- what is read --------------------------------------------------------------------------------------------
+
+
+def pair_addresses(pair: Pair, accounts: Accounts) -> list[Address]:
+    """All documents that a pair may wish or want removed, in accounts of which the task has credentials."""
+    addresses: dict[Address, None] = {}
+    for end in pair.ends():
+        if accounts[end.bucket].ours:
+            kinds = ("bucket", "bucket_versioning", "bucket_object_lock", "bucket_policy")
+            addresses.update(dict.fromkeys(bucket_address(end, accounts, kind) for kind in kinds))
+    ours = {account.id for account in accounts.values() if account.ours}
     for link in pair.both_links():
-        wish.update(_link_wish(link, account))
+        if accounts[link.source.bucket].ours:
+            addresses[bucket_address(link.source, accounts, "bucket_replication")] = None
+            addresses[role_address(link, accounts)] = None
+            if link.source.replication_role_arn is None:
+                addresses[role_address(link, accounts, "iam_role_policy")] = None
+        ends = (link.source, *link.destinations())
+        keys = [key_address(key, "kms_key_policy") for end in ends for key in end.kms_keys()]
+        addresses.update(dict.fromkeys(key for key in keys if key.account in ours))
+    return list(addresses)
+
+
+def optional_addresses(addresses: Iterable[Address]) -> list[Address]:
+    """Those that the credentials need not be allowed to read: without them somebody else is told what to allow."""
+    return [address for address in addresses if address.kind in _POLICIES]
+
+
+# --- what is unwanted ----------------------------------------------------------------------------------------
+
+
+def leftovers(pair: Pair, accounts: Accounts, observed: Observed) -> dict[Address, Document]:
+    """What is the pair's and no longer wished.
+
+    That is the way back of a one-way pair, from a time when it was two-way, and statements for keys and buckets that it
+    uses no more.
+    """
+    wish: dict[Address, Document] = {}
+    if pair.direction is Direction.ONE_WAY:
+        wish = _link_removal(pair.both_links()[1], accounts)
+    wanted = _statements(pair.links(), accounts, observed)
+    return {**wish, **_our_statements(pair, observed, wanted)}
+
+
+def pair_removal_wish(
+    pair: Pair, accounts: Accounts, observed: Observed, delete_buckets: Iterable[str] = ()
+) -> dict[Address, Document]:
+    """What of the pair is taken away: rules and roles of both directions, and the buckets named. Others stay."""
+    wish = _our_statements(pair, observed, {})
+    for link in pair.both_links():
+        wish.update(_link_removal(link, accounts))
     for end in pair.ends():
         if end.bucket in delete_buckets:
-            wish.update(bucket_deletion_wish(end, account))
+            wish.update(bucket_deletion_wish(end, accounts))
     return wish
+
+
+def _link_removal(link: Link, accounts: Accounts) -> dict[Address, Document]:
+    if not accounts[link.source.bucket].ours:
+        return {}
+    wish: dict[Address, Document] = {
+        bucket_address(link.source, accounts, "bucket_replication"): _replication(link, accounts)
+    }
+    if link.source.replication_role_arn is None:
+        wish[role_address(link, accounts)] = _role_document(link, {})
+        wish[role_address(link, accounts, "iam_role_policy")] = role_policy(link, accounts)
+    return wish
+
+
+def _our_statements(
+    pair: Pair, observed: Observed, wanted: Mapping[Address, Iterable[Document]]
+) -> dict[Address, Document]:
+    """The statements that this pair once put into policies of buckets and keys, known by their Sid, but the wanted."""
+    beginnings = tuple(statement_id(link, "") for link in pair.both_links())
+    found = {}
+    for address, policy in observed.items():
+        if address.kind in _POLICIES and policy is not None and is_seen(policy):
+            kept = {statement["Sid"] for statement in wanted.get(address, ())}
+            ours = [
+                statement
+                for statement in statements_of(policy)
+                if str(statement.get("Sid", "")).startswith(beginnings) and statement["Sid"] not in kept
+            ]
+            if ours:
+                found[address] = _policy(ours)
+    return found
+
+
+def without_overlap(wish: Wish, unwanted: Wish) -> tuple[dict[Address, Document], dict[Address, Document]]:
+    """The two wishes with no address in both: of one document, what is unwanted is removed by the step that puts ours.
+
+    Only policies of buckets and keys can be in both.
+    """
+    build = dict(wish)
+    for address in wish.keys() & unwanted.keys():
+        build[address] = {**wish[address], "Removed": [one["Sid"] for one in unwanted[address]["Statement"]]}
+    return build, {address: ours for address, ours in unwanted.items() if address not in wish}
 
 
 def without_roles_in_use(unwanted: Wish, observed: Observed) -> dict[Address, Document]:
@@ -71,9 +346,11 @@ def without_roles_in_use(unwanted: Wish, observed: Observed) -> dict[Address, Do
 
 def roles_kept_notes(unwanted: Wish, observed: Observed) -> list[str]:
     """One sentence for each role that stays for the sake of foreign rules."""
+    leaving = {address.name for address in unwanted if address.kind == "iam_role"}
     return [
         f"The role {role} stays: bucket {bucket} has rules that are not this pair's and replicate as it."
         for role, bucket in _roles_in_use(unwanted, observed).items()
+        if role in leaving
     ]
 
 
@@ -88,122 +365,19 @@ def _roles_in_use(unwanted: Wish, observed: Observed) -> dict[str, str]:
     return in_use
 
 
-def bucket_deletion_wish(end: End, account: Account) -> dict[Address, Document]:
+def bucket_deletion_wish(end: End, accounts: Accounts) -> dict[Address, Document]:
     """A bucket and everything in it: versions, delete markers, unfinished multipart uploads."""
     return {
-        bucket_address(end, account): {"Region": end.region},
-        Address("bucket_contents", end.bucket, end.region, account.id): {},
+        bucket_address(end, accounts): {"Region": end.region},
+        bucket_address(end, accounts, "bucket_contents"): {},
     }
 
 
-def bucket_address(end: End, account: Account) -> Address:
-    """The address of an end's bucket."""
-    return Address("bucket", end.bucket, end.region, account.id)
-
-
-def _link_wish(link: Link, account: Account) -> dict[Address, Document]:
-    role = link.role_name
-    replication: Document = {
-        "Role": role_arn(link, account),
-        "Rules": [rule_document(rule, link, account.partition) for rule in link.rules],
-    }
-    return {
-        Address("iam_role", role, GLOBAL, account.id): _role_document(link),
-        Address("iam_role_policy", f"{role}/{ROLE_POLICY_NAME}", GLOBAL, account.id): role_policy(
-            link, account.partition
-        ),
-        Address("bucket_replication", link.source.bucket, link.source.region, account.id): replication,
-    }
-
-
-def rule_document(rule: Rule, link: Link, partition: str) -> Document:
-    """The rule in S3's V2 schema, in which Filter, Priority and DeleteMarkerReplication stand together."""
-    document: dict[str, Any] = {
-        "ID": rule.id,
-        "Priority": rule.priority,
-        "Status": _status(rule.enabled),
-        "Filter": {"Prefix": rule.prefix},
-        "DeleteMarkerReplication": {"Status": _status(rule.delete_markers)},
-        "Destination": {"Bucket": bucket_arn(link.destination, partition), **_observation(rule.observation)},
-    }
-    if link.destination.storage_class:
-        document["Destination"]["StorageClass"] = link.destination.storage_class
-    if link.two_way:  # else a change of a replica's tags or ACL at one end never reaches the other
-        document["SourceSelectionCriteria"] = {"ReplicaModifications": {"Status": "Enabled"}}
-    return document
-
-
-def _status(enabled: bool) -> str:
-    return "Enabled" if enabled else "Disabled"
-
-
-def _observation(observation: Observation) -> dict[str, Any]:
-    """Replication time control exists only with metrics, and 15 minutes is the only value that S3 takes."""
-    if observation is Observation.NONE:
-        return {}
-    if observation is Observation.METRICS:
-        return {"Metrics": {"Status": "Enabled"}}
-    return {
-        "Metrics": {"Status": "Enabled", "EventThreshold": {"Minutes": 15}},
-        "ReplicationTime": {"Status": "Enabled", "Time": {"Minutes": 15}},
-    }
-
-
-def _role_document(link: Link) -> Document:
-    return {
-        "Path": "/",
-        "Description": f"S3 replicates {link.source.bucket} to {link.destination.bucket} as this role.",
-        # No aws:SourceArn or aws:SourceAccount: AWS does not document that replication sends them, and a condition
-        # on a key that is not sent would turn every object's replication into FAILED.
-        "AssumeRolePolicyDocument": {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Sid": "S3Replicates",
-                    "Effect": "Allow",
-                    "Principal": {"Service": "s3.amazonaws.com"},
-                    "Action": "sts:AssumeRole",
-                }
-            ],
-        },
-        "Tags": owner_tags(**{"s3-dr-pair": link.pair}),
-    }
-
-
-def role_policy(link: Link, partition: str) -> Document:
-    """The least that S3 needs to replicate from source to destination."""
-    source, destination = bucket_arn(link.source, partition), bucket_arn(link.destination, partition)
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "ReadConfigurationOfSource",
-                "Effect": "Allow",
-                "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"],
-                "Resource": [source],
-            },
-            {
-                "Sid": "ReadVersionsOfSource",
-                "Effect": "Allow",
-                "Action": [
-                    "s3:GetObjectVersionAcl",
-                    "s3:GetObjectVersionForReplication",
-                    "s3:GetObjectVersionTagging",
-                ],
-                "Resource": [f"{source}/*"],
-            },
-            {
-                "Sid": "WriteReplicasToDestination",
-                "Effect": "Allow",
-                "Action": ["s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags"],
-                "Resource": [f"{destination}/*"],
-            },
-        ],
-    }
+# --- what a person should know -------------------------------------------------------------------------------
 
 
 def check_buckets(
-    ends: Iterable[End], account: Account, observed: Observed, *, create: bool, option: str = "create_buckets"
+    ends: Iterable[End], accounts: Accounts, observed: Observed, *, create: bool, option: str = "create_buckets"
 ) -> None:
     """Refuse what a plan could not make right: a bucket in another Region, or none where none may be created.
 
@@ -215,7 +389,9 @@ def check_buckets(
     """
     problems = []
     for end in ends:
-        bucket = observed[bucket_address(end, account)]
+        if not accounts[end.bucket].ours:
+            continue
+        bucket = observed[bucket_address(end, accounts)]
         if bucket is None and not create:
             problems.append(
                 f"bucket '{end.bucket}' does not exist. Create it in {end.region}, or set `{option}: true`."
@@ -229,15 +405,71 @@ def check_buckets(
         raise InvalidInput(" ".join(problems))
 
 
-def notes(steps_wish: Wish, observed: Observed) -> list[str]:
+def notes(wish: Wish, observed: Observed) -> list[str]:
     """What a person should know after the change, one sentence each."""
+    said = []
     newly_versioned = sorted(
         address.name
-        for address in steps_wish
+        for address in wish
         if address.kind == "bucket_versioning" and (observed[address] or {}).get("Status") != "Enabled"
     )
-    if not newly_versioned:
-        return []
+    if newly_versioned:
+        said.append(
+            f"Versioning is new on {', '.join(newly_versioned)}: AWS advises to wait 15 minutes before writing objects."
+        )
+    return said
+
+
+def unrecorded_pauses(pair: Pair) -> list[str]:
+    """One sentence for each direction of which no role of ours can keep the time of the pause."""
     return [
-        f"Versioning is new on {', '.join(newly_versioned)}: AWS advises to wait 15 minutes before writing objects."
+        f"{link.source.replication_role_arn} is not this pair's role, so nothing records since when "
+        f"{link.source.bucket} is paused: note the time, a backfill will need it."
+        for link in pair.links()
+        if link.source.replication_role_arn
     ]
+
+
+def object_lock_newly(wish: Wish, observed: Observed) -> list[str]:
+    """The existing buckets on which Object Lock would be enabled, which nobody can undo."""
+    existing = {address.name for address in wish if address.kind == "bucket" and observed[address] is not None}
+    return sorted(
+        address.name
+        for address in wish
+        if address.kind == "bucket_object_lock" and observed[address] is None and address.name in existing
+    )
+
+
+def gaps(pair: Pair, accounts: Accounts, world: Observed) -> list[dict[str, str | None]]:
+    """The times in which a direction was paused, and that no backfill has closed yet.
+
+    Each has `source`, `destination`, `from` and `until`; `until` is None while it is paused.
+    """
+    found = []
+    for link in pair.links():
+        tags = (world.get(role_address(link, accounts)) or {}).get("Tags", {})
+        if tags.get(GAP_FROM):
+            found.append(
+                {
+                    "source": link.source.bucket,
+                    "destination": link.destination.bucket,
+                    "from": tags[GAP_FROM],
+                    "until": tags.get(GAP_UNTIL) or None,
+                }
+            )
+    return found
+
+
+def gap_notes(found: Iterable[Mapping[str, str | None]]) -> list[str]:
+    """One sentence for each of these gaps."""
+    return [
+        f"{gap['source']} was not replicated to {gap['destination']} from {gap['from']} "
+        + (f"until {gap['until']}" if gap["until"] else "on, and still is not")
+        + ": what was written in that time stays behind until it is backfilled by S3 Batch Replication."
+        for gap in found
+    ]
+
+
+def one_account(account: Account, *ends: End) -> dict[str, Account]:
+    """The accounts of ends that are all of one account."""
+    return {end.bucket: account for end in ends}

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from .kinds import MAX_SELECTOR_VALUES, is_ours, owner_tags, selector_values
 from .model import Account, Address, Document, End, InvalidInput
 from .plan import Observed
-from .replication import bucket_address, bucket_arn, bucket_deletion_wish
+from .replication import bucket_address, bucket_deletion_wish, one_account
+from .rules import bucket_arn
 
 _TRAIL_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[A-Za-z0-9](?:[._-]?[A-Za-z0-9])+")
 _MANAGEMENT_SELECTOR = "s3-dr management events"
@@ -90,7 +91,7 @@ def trail_wish(trail: Trail, account: Account) -> dict[Address, Document]:
     """The log bucket with its policy, the trail, its selectors, and that it is logging."""
     bucket, region = trail.log_bucket.bucket, trail.log_bucket.region
     return {
-        bucket_address(trail.log_bucket, account): {"Region": region},
+        bucket_address(trail.log_bucket, one_account(account, trail.log_bucket)): {"Region": region},
         Address("bucket_versioning", bucket, region, account.id): {"Status": "Enabled"},
         Address("bucket_public_access_block", bucket, region, account.id): {
             "BlockPublicAcls": True,
@@ -146,7 +147,7 @@ def trail_removal_wish(
     going = ("bucket_policy", "trail", "trail_logging")
     removal = {address: document for address, document in wish.items() if address.kind in going}
     if delete_log_bucket:
-        removal.update(bucket_deletion_wish(trail.log_bucket, account))
+        removal.update(bucket_deletion_wish(trail.log_bucket, one_account(account, trail.log_bucket)))
     return removal
 
 

@@ -30,27 +30,32 @@ def _documents(drift: Sequence[Step]) -> str:
     return "1 document" if len(drift) == 1 else f"{len(drift)} documents"
 
 
-def canary_problems(canaries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Each canary that did not arrive, or that could not be removed."""
+IN_VERIFY = {
+    "late": "Run again with a longer `deadline_seconds`, or look at the replication latency.",
+    "failed": "A role made moments ago may need a minute: run again, then look at its policy and keys.",
+    "": "Correct that, then run again.",
+}
+AFTER_SETUP = {
+    "late": "Raise `wait_timeout`, or look at the replication latency.",
+    "failed": "Look at the role's policies and boundary, at the keys, and at the policies of both buckets.",
+    "": "Correct that, or set `wait: false` to go without this proof.",
+}
+"""What to do about a canary of each status; the empty one is for all others."""
+
+
+def canary_problems(canaries: Iterable[Mapping[str, Any]], advice: Mapping[str, str]) -> list[str]:
+    """Each canary that did not arrive, or that could not be removed, with the next step."""
     problems = []
     for canary in canaries:
         if canary["status"] != "replicated":
-            problems.append(_not_arrived(canary))
+            way = f"from {canary['source']} to {canary['destination']} by rule '{canary['rule']}'"
+            said = f"The canary {way} is {canary['status']}: {canary['reason']}."
+            problems.append(f"{said} {advice.get(canary['status'], advice[''])}")
         if canary["left_behind"]:
             problems.append(
                 f"A canary was left behind: {'; '.join(canary['left_behind'])}. Delete these versions later."
             )
     return problems
-
-
-def _not_arrived(canary: Mapping[str, Any]) -> str:
-    way = f"from {canary['source']} to {canary['destination']} by rule '{canary['rule']}'"
-    said = f"The canary {way} is {canary['status']}: {canary['reason']}."
-    if canary["status"] == "late":
-        return f"{said} Run again with a longer `deadline_seconds`, or look at the replication latency."
-    if canary["status"] == "failed":
-        return f"{said} A role made moments ago may need a minute: run again, then look at its policy and keys."
-    return f"{said} Correct that, then run again."
 
 
 def metric_notes(metrics: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -29,13 +29,30 @@ class DidNotSettle(Exception):
     """All calls succeeded, and yet AWS does not hold what was written."""
 
 
-def reconcile(module: AnsibleAWSModule, gateway: Gateway, addresses: Iterable[Address], goal: Goal) -> dict[str, Any]:
+class NotProven(Exception):
+    """All is set up, and yet an object did not arrive. `result` is what the task returns with the failure."""
+
+    def __init__(self, message: str, result: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+def reconcile(
+    module: AnsibleAWSModule,
+    gateway: Gateway,
+    addresses: Iterable[Address],
+    goal: Goal,
+    optional: Iterable[Address] = (),
+) -> dict[str, Any]:
     """Make AWS as wished, or in check mode say by which steps it would be.
+
+    Args:
+        optional: what the goal looks at, too, if the credentials may read it.
 
     Returns:
         `changed`, `steps` and `diff`, all three made from the same plan.
     """
-    observed = gateway.observe(addresses)
+    observed = gateway.observe(addresses, optional)
     wish, unwanted = goal(observed)
     steps = plan(wish, observed, unwanted)
     if steps and not module.check_mode:
@@ -45,7 +62,7 @@ def reconcile(module: AnsibleAWSModule, gateway: Gateway, addresses: Iterable[Ad
 
 
 def _wait_until_settled(gateway: Gateway, steps: Iterable[Step], wish: Wish, unwanted: Wish) -> None:
-    changed = {step.address for step in steps}
+    changed = {step.address for step in steps} - gateway.seen
     wish = {address: ours for address, ours in wish.items() if address in changed}
     unwanted = {address: ours for address, ours in unwanted.items() if address in changed}
     deadline = time.monotonic() + _SETTLE_SECONDS
@@ -63,9 +80,10 @@ def run(module: AnsibleAWSModule, gateway: Gateway | None, body: Callable[[], di
     """Exit with what the body returns, or fail with one message that says what is done and what is not."""
     try:
         result = body()
-    except (InvalidInput, Refused, AwsFailure, DidNotSettle) as error:
+    except (InvalidInput, Refused, AwsFailure, DidNotSettle, NotProven) as error:
         done = gateway.done if gateway else []
-        module.fail_json(msg=f"{error} {_said(done)}", changed=bool(done), steps=as_results(done), diff=as_diffs(done))
+        seen = {"changed": bool(done), "steps": as_results(done), "diff": as_diffs(done)}
+        module.fail_json(msg=f"{error} {_said(done)}", **{**seen, **getattr(error, "result", {})})
     module.exit_json(**result)
 
 

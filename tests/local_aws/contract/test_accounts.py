@@ -49,7 +49,7 @@ def there(world):
     return world.client("s3", world.dr_region, world.other_account)
 
 
-def let_in(there, destination, role, actions=OBJECTS):
+def let_in(there, destination, role, actions=tuple(OBJECTS)):
     """The destination's policy that AWS documents."""
     statement = allow(role, list(actions), f"arn:aws:s3:::{destination}/*")
     there.put_bucket_policy(Bucket=destination, Policy=document(statement))

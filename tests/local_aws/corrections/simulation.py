@@ -89,7 +89,15 @@ class Simulation:
 
     def context(self, action: str, resource: str) -> Simulated:
         account = self.principal.split(":")[4]
-        return Simulated(self.principal, "", account, action, resource, region="", given=self.given)
+        return Simulated(
+            principal_arn=self.principal,
+            principal_type="",
+            principal_account=account,
+            action=action,
+            resource_arn=resource,
+            region="",
+            given=self.given,
+        )
 
     def missing_keys(self, action: str) -> Iterator[str]:
         """The condition keys of statements about this action that the caller did not give."""

@@ -36,6 +36,21 @@ def test_a_pair_comes_with_its_regions_and_as_the_trail_takes_it() -> None:
     ]
 
 
+def test_the_further_buckets_of_rules_are_recorded_and_their_regions_watched() -> None:
+    rules: list[dict[str, Any]] = [
+        {"id": "a"},
+        {"id": "b", "destination": {"storage_class": "GLACIER"}},
+        {"id": "c", "destination": {"bucket": "example-orders-dr", "storage_class": "GLACIER"}},
+        {"id": "d", "destination": {"bucket": "example-archive", "region": "eu-central-1"}},
+        {"id": "e", "destination": {"bucket": "example-archive", "region": "eu-central-1"}},
+        {"id": "f", "destination": {"bucket": "example-cold", "region": "us-west-2"}},
+    ]
+    (found,) = declared(["orders"], {"orders": {"s3_dr_pair": {**pair()["s3_dr_pair"], "rules": rules}}})
+    assert found["regions"] == ["us-east-1", "us-west-2", "eu-central-1"]
+    buckets = ["example-orders", "example-orders-dr", "example-archive", "example-cold"]
+    assert found["trail"]["buckets"] == buckets
+
+
 def test_a_name_of_its_own_comes_before_the_hosts_name() -> None:
     (found,) = declared(["host"], {"host": pair("orders")})
     assert (found["name"], found["trail"]["name"]) == ("orders", "orders")

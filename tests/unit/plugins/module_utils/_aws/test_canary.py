@@ -5,18 +5,35 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.canary import RESERVED_PREFIX, Canary, Route, fly
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.canary import (
+    RESERVED_PREFIX,
+    Canary,
+    Route,
+    each,
+    fly,
+    prove,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import End, Rule
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import plan
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_wish
-from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import OWNER, Call, FakeAws, client_error
-from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNT, DR, EAST, PRIMARY, WEST, a_pair
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.proofs import Flight
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_addresses, pair_wish
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import OWNER, Bucket, Call, FakeAws, client_error
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
+    ACCOUNTS,
+    ARCHIVE,
+    DR,
+    EAST,
+    KEYS,
+    PRIMARY,
+    WEST,
+    a_pair,
+)
 
 RULE = Rule("s3-dr-orders", prefix="2026/")
 DEADLINE = 60.0
@@ -26,28 +43,30 @@ DEADLINE = 60.0
 def aws() -> FakeAws:
     """An AWS in which the pair replicates, with a foreign object at both ends."""
     fake = FakeAws()
-    wish = pair_wish(a_pair(rules=(RULE,)), ACCOUNT)
-    gateway = Gateway(fake.client_for)
-    gateway.carry_out(plan(wish, gateway.observe(wish)))
+    gateway, pair = Gateway(fake.client_for), a_pair(rules=(RULE,))
+    observed = gateway.observe(pair_addresses(pair, ACCOUNTS))
+    gateway.carry_out(plan(pair_wish(pair, ACCOUNTS, observed), observed))
     client = fake.client_for("s3", EAST)
     client.put_object(Bucket=PRIMARY.bucket, Key="2026/theirs", Body=b"1", ExpectedBucketOwner=OWNER)
     fake.calls.clear()
     return fake
 
 
-class Flight:
-    """A flight by a clock that only sleeping moves."""
+class Sky:
+    """Flights by a clock that only sleeping moves."""
 
-    def __init__(self, aws: FakeAws, destination: End = DR) -> None:
-        self.aws = aws
-        self.destination = destination
+    def __init__(self, aws: FakeAws, destination: End = DR, rule: Rule = RULE, kms_key_arn: str | None = None) -> None:
+        (link,) = a_pair(rules=(rule,), dr=destination).links()
+        self.route = Route.of(Flight(link, rule, kms_key_arn), ACCOUNTS, aws.client_for)
         self.now = 0.0
 
     def fly(self, deadline: float = DEADLINE) -> Canary:
-        """The canary's outcome."""
-        (link,) = a_pair(rules=(RULE,), dr=self.destination).links()
-        clients = self.aws.client_for("s3", EAST), self.aws.client_for("s3", WEST)
-        return fly(Route.of(RULE, link, *clients, OWNER), deadline, self.sleep, lambda: self.now)
+        """The fate of one canary."""
+        return fly(self.route, deadline, self.sleep, lambda: self.now)
+
+    def prove(self, deadline: float = DEADLINE) -> Canary:
+        """The fate of the last of several."""
+        return prove(self.route, deadline, self.sleep, lambda: self.now)
 
     def sleep(self, seconds: float) -> None:
         """Let the time pass."""
@@ -55,9 +74,9 @@ class Flight:
 
 
 @pytest.fixture
-def flight(aws: FakeAws) -> Flight:
-    """A flight over the fake."""
-    return Flight(aws)
+def flight(aws: FakeAws) -> Sky:
+    """Flights over the fake."""
+    return Sky(aws)
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +87,7 @@ def untouched(aws: FakeAws) -> Any:
         assert "2026/theirs" in [version["Key"] for version in aws.buckets[end.bucket].versions]
     keys = {call.params["Key"] for call in aws.calls if "Key" in call.params}
     assert all(key.startswith(f"2026/{RESERVED_PREFIX}") for key in keys)
-    assert len(keys) <= 1
+    assert len(keys) <= len([call for call in aws.calls if call.operation == "PutObject"])
 
 
 def remains(aws: FakeAws) -> list[str]:
@@ -87,7 +106,7 @@ def failing(operation: str, region: str = EAST) -> Any:
     return interrupt
 
 
-def test_a_canary_that_arrives_intact_is_replicated_and_removed_at_both_ends(aws: FakeAws, flight: Flight) -> None:
+def test_a_canary_that_arrives_intact_is_replicated_and_removed_at_both_ends(aws: FakeAws, flight: Sky) -> None:
     canary = flight.fly()
     assert (canary.status, canary.reason, canary.left_behind) == ("replicated", None, ())
     assert (canary.rule, canary.source, canary.destination) == (RULE.id, PRIMARY.bucket, DR.bucket)
@@ -95,27 +114,27 @@ def test_a_canary_that_arrives_intact_is_replicated_and_removed_at_both_ends(aws
     assert remains(aws) == []
 
 
-def test_only_the_version_that_was_written_is_deleted(aws: FakeAws, flight: Flight) -> None:
+def test_only_the_version_that_was_written_is_deleted(aws: FakeAws, flight: Sky) -> None:
     canary = flight.fly()
     deleted = [call.params for call in aws.calls if call.operation.startswith("Delete")]
     assert [params["Bucket"] for params in deleted] == [PRIMARY.bucket, DR.bucket]
     assert {(params["Key"], params["VersionId"]) for params in deleted} == {(canary.key, canary.version_id)}
 
 
-def test_every_call_names_the_buckets_owner(aws: FakeAws, flight: Flight) -> None:
+def test_every_call_names_the_buckets_owner(aws: FakeAws, flight: Sky) -> None:
     flight.fly()
     assert {call.params.get("ExpectedBucketOwner") for call in aws.calls} == {OWNER}
 
 
 @pytest.mark.parametrize("done", ["COMPLETED", "COMPLETE"])
-def test_a_canary_is_watched_while_it_is_pending(aws: FakeAws, flight: Flight, done: str) -> None:
+def test_a_canary_is_watched_while_it_is_pending(aws: FakeAws, flight: Sky, done: str) -> None:
     aws.replicates = lambda version: done if flight.now >= 20 else "PENDING"
     canary = flight.fly()
     assert canary.status == "replicated"
     assert 20 <= (canary.seconds or 0) <= 25
 
 
-def test_a_canary_that_s3_gave_up_has_failed_at_once(aws: FakeAws, flight: Flight) -> None:
+def test_a_canary_that_s3_gave_up_has_failed_at_once(aws: FakeAws, flight: Sky) -> None:
     aws.replicates = lambda version: "FAILED"
     canary = flight.fly()
     assert (canary.status, flight.now) == ("failed", 0)
@@ -123,13 +142,13 @@ def test_a_canary_that_s3_gave_up_has_failed_at_once(aws: FakeAws, flight: Fligh
     assert remains(aws) == []
 
 
-def test_a_canary_that_no_rule_matched_has_failed(aws: FakeAws, flight: Flight) -> None:
+def test_a_canary_that_no_rule_matched_has_failed(aws: FakeAws, flight: Sky) -> None:
     aws.replicates = lambda version: None
     canary = flight.fly()
     assert (canary.status, canary.reason) == ("failed", "no enabled rule of the bucket matched the object")
 
 
-def test_a_canary_that_stays_pending_is_late_and_left_to_arrive(aws: FakeAws, flight: Flight) -> None:
+def test_a_canary_that_stays_pending_is_late_and_left_to_arrive(aws: FakeAws, flight: Sky) -> None:
     """Removing the source in flight would fail its replication, or leave a replica that nobody knows of."""
     aws.replicates = lambda version: "PENDING"
     canary = flight.fly()
@@ -142,12 +161,12 @@ def test_a_canary_that_stays_pending_is_late_and_left_to_arrive(aws: FakeAws, fl
 
 
 @pytest.mark.parametrize("deadline", [1.0, 60.0])
-def test_nothing_is_called_late_before_the_deadline(aws: FakeAws, flight: Flight, deadline: float) -> None:
+def test_nothing_is_called_late_before_the_deadline(aws: FakeAws, flight: Sky, deadline: float) -> None:
     aws.replicates = lambda version: "COMPLETED" if flight.now >= 0.99 * deadline else "PENDING"
     assert flight.fly(deadline).status == "replicated"
 
 
-def test_a_replica_with_other_bytes_differs(aws: FakeAws, flight: Flight) -> None:
+def test_a_replica_with_other_bytes_differs(aws: FakeAws, flight: Sky) -> None:
     def corrupted(version: dict[str, Any]) -> str:
         for copy in aws.buckets[DR.bucket].versions:
             if copy["VersionId"] == version["VersionId"]:
@@ -161,14 +180,14 @@ def test_a_replica_with_other_bytes_differs(aws: FakeAws, flight: Flight) -> Non
     assert remains(aws) == []
 
 
-def test_a_replica_that_is_not_there_although_s3_says_so_has_failed(aws: FakeAws, flight: Flight) -> None:
+def test_a_replica_that_is_not_there_although_s3_says_so_has_failed(aws: FakeAws, flight: Sky) -> None:
     aws.buckets[PRIMARY.bucket].replication = None
     canary = flight.fly()
     assert canary.status == "failed"
     assert "NoSuchVersion" in (canary.reason or "")
 
 
-def test_a_canary_that_cannot_be_written_says_so_and_deletes_nothing(aws: FakeAws, flight: Flight) -> None:
+def test_a_canary_that_cannot_be_written_says_so_and_deletes_nothing(aws: FakeAws, flight: Sky) -> None:
     aws.interrupt = failing("PutObject")
     canary = flight.fly()
     assert (canary.status, canary.version_id) == ("not_written", None)
@@ -178,7 +197,7 @@ def test_a_canary_that_cannot_be_written_says_so_and_deletes_nothing(aws: FakeAw
 
 @pytest.mark.parametrize("region", [EAST, WEST])
 def test_what_cannot_be_removed_is_named_and_the_other_end_is_still_removed(
-    aws: FakeAws, flight: Flight, region: str
+    aws: FakeAws, flight: Sky, region: str
 ) -> None:
     aws.interrupt = failing("DeleteObject", region)
     canary = flight.fly()
@@ -191,7 +210,7 @@ def test_what_cannot_be_removed_is_named_and_the_other_end_is_still_removed(
 
 @pytest.mark.parametrize("storage_class", ["GLACIER", "DEEP_ARCHIVE"])
 def test_a_replica_that_cannot_be_read_at_once_is_compared_by_its_size(aws: FakeAws, storage_class: str) -> None:
-    flight = Flight(aws, End(DR.bucket, WEST, storage_class))
+    flight = Sky(aws, End(DR.bucket, WEST, storage_class))
     assert (flight.fly().status, flight.fly().compared) == ("replicated", "size")
     assert "GetObject" not in {call.operation for call in aws.calls}
     aws.calls.clear()
@@ -199,10 +218,10 @@ def test_a_replica_that_cannot_be_read_at_once_is_compared_by_its_size(aws: Fake
 
 @pytest.mark.parametrize("storage_class", ["STANDARD_IA", "GLACIER_IR"])
 def test_a_replica_in_a_class_that_can_be_read_is_compared_byte_by_byte(aws: FakeAws, storage_class: str) -> None:
-    assert Flight(aws, End(DR.bucket, WEST, storage_class)).fly().compared == "bytes"
+    assert Sky(aws, End(DR.bucket, WEST, storage_class)).fly().compared == "bytes"
 
 
-def test_reading_that_is_refused_is_a_failure_with_its_reason(aws: FakeAws, flight: Flight) -> None:
+def test_reading_that_is_refused_is_a_failure_with_its_reason(aws: FakeAws, flight: Sky) -> None:
     aws.interrupt = failing("GetObject", WEST)
     canary = flight.fly()
     assert canary.status == "failed"
@@ -212,7 +231,7 @@ def test_reading_that_is_refused_is_a_failure_with_its_reason(aws: FakeAws, flig
 
 @pytest.mark.parametrize("versioning", [None, "Suspended"])
 def test_a_bucket_without_versioning_fails_and_nothing_is_left_in_it(
-    aws: FakeAws, flight: Flight, versioning: str | None
+    aws: FakeAws, flight: Sky, versioning: str | None
 ) -> None:
     aws.buckets[PRIMARY.bucket].versioning = versioning
     canary = flight.fly()
@@ -222,7 +241,7 @@ def test_a_bucket_without_versioning_fails_and_nothing_is_left_in_it(
     assert remains(aws) == []
 
 
-def test_a_canary_left_in_a_bucket_without_versioning_is_named(aws: FakeAws, flight: Flight) -> None:
+def test_a_canary_left_in_a_bucket_without_versioning_is_named(aws: FakeAws, flight: Sky) -> None:
     aws.buckets[PRIMARY.bucket].versioning = None
     aws.interrupt = failing("DeleteObject")
     canary = flight.fly()
@@ -230,13 +249,96 @@ def test_a_canary_left_in_a_bucket_without_versioning_is_named(aws: FakeAws, fli
     assert len(canary.left_behind) == 1
 
 
-def test_two_canaries_never_share_a_key(flight: Flight, aws: FakeAws) -> None:
+def test_two_canaries_never_share_a_key(flight: Sky, aws: FakeAws) -> None:
     first = flight.fly().key
     aws.calls.clear()
     assert flight.fly().key != first
 
 
-def test_a_result_is_plain_values(flight: Flight) -> None:
+def written(aws: FakeAws) -> list[dict[str, Any]]:
+    """The parameters of each canary that was written."""
+    return [call.params for call in aws.calls if call.operation == "PutObject"]
+
+
+def test_a_canary_is_written_as_the_bucket_encrypts_by_default(aws: FakeAws, flight: Sky) -> None:
+    assert flight.fly().encryption == "default"
+    assert {"Tagging", "ServerSideEncryption", "SSEKMSKeyId"} & set(written(aws)[0]) == set()
+
+
+def test_a_canary_carries_the_tags_that_its_rule_demands(aws: FakeAws) -> None:
+    Sky(aws, rule=Rule("r", prefix="2026/", tags=(("a b", "1&2"), ("c", "")))).fly()
+    assert written(aws)[0]["Tagging"] == "a+b=1%262&c="
+
+
+def test_a_canary_is_encrypted_with_the_key_of_its_flight(aws: FakeAws) -> None:
+    key = KEYS[PRIMARY.bucket]
+    assert Sky(aws, kms_key_arn=key).fly().encryption == "aws:kms"
+    assert (written(aws)[0]["ServerSideEncryption"], written(aws)[0]["SSEKMSKeyId"]) == ("aws:kms", key)
+
+
+def test_a_canary_is_removed_from_the_other_buckets_to_which_rules_took_it(aws: FakeAws) -> None:
+    far = replace(RULE, id="far", priority=2, destination=ARCHIVE)
+    sky = Sky(aws)
+    aws.buckets[ARCHIVE.bucket] = Bucket(ARCHIVE.region, versioning="Enabled")
+    (link,) = a_pair(rules=(RULE, far)).links()
+    sky.route = Route.of(Flight(link, far), ACCOUNTS, aws.client_for)
+    canary = sky.fly()
+    deleted = {call.params["Bucket"] for call in aws.calls if call.operation == "DeleteObject"}
+    assert deleted == {PRIMARY.bucket, ARCHIVE.bucket, DR.bucket}
+    assert canary.left_behind == ()
+
+
+def test_a_canary_that_arrives_is_the_only_one(aws: FakeAws, flight: Sky) -> None:
+    assert flight.prove().status == "replicated"
+    assert len(written(aws)) == 1
+
+
+def test_another_canary_follows_one_that_failed_until_one_arrives(aws: FakeAws, flight: Sky) -> None:
+    aws.replicates = lambda version: "COMPLETED" if flight.now >= 3 else "FAILED"
+    assert flight.prove().status == "replicated"
+    assert len(written(aws)) > 1
+    assert remains(aws) == []
+
+
+def test_what_fails_until_the_deadline_has_failed(aws: FakeAws, flight: Sky) -> None:
+    aws.replicates = lambda version: "FAILED"
+    assert flight.prove().status == "failed"
+    assert DEADLINE / 2 < flight.now <= DEADLINE
+    assert remains(aws) == []
+
+
+def test_no_canary_follows_that_could_not_be_decided_in_the_time_that_is_left(aws: FakeAws, flight: Sky) -> None:
+    """Else the last one would be late, and nobody would learn that all before it failed."""
+    started: list[float] = []
+
+    def replicates(version: dict[str, Any]) -> str:
+        started.extend([flight.now] * (len(written(aws)) - len(started)))
+        return "FAILED" if flight.now >= started[-1] + 7 else "PENDING"
+
+    aws.replicates = replicates
+    assert flight.prove().status == "failed"
+    assert len(written(aws)) > 1
+
+
+def test_no_canary_follows_one_that_is_late(aws: FakeAws, flight: Sky) -> None:
+    aws.replicates = lambda version: "PENDING"
+    assert flight.prove().status == "late"
+    assert (flight.now, len(written(aws))) == (DEADLINE, 1)
+
+
+def test_no_canary_follows_one_that_could_not_be_written(aws: FakeAws, flight: Sky) -> None:
+    aws.interrupt = failing("PutObject")
+    assert flight.prove().status == "not_written"
+    assert (flight.now, len(written(aws))) == (0, 1)
+
+
+def test_flights_come_back_in_the_order_of_their_routes(aws: FakeAws) -> None:
+    routes = [Sky(aws, kms_key_arn=key).route for key in (None, KEYS[PRIMARY.bucket])]
+    fates = each(lambda route: fly(route, DEADLINE), routes)
+    assert [fate.encryption for fate in fates] == ["default", "aws:kms"]
+
+
+def test_a_result_is_plain_values(flight: Sky) -> None:
     result = flight.fly().as_result()
     assert result["left_behind"] == []
     assert set(result) == {field.name for field in fields(Canary)}

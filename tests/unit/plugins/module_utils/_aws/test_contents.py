@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.contents import (
     NotDeleted,
     count_contents,
+    count_versions,
     delete_contents,
 )
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import OWNER, Bucket, FakeAws
@@ -77,3 +78,25 @@ def test_governance_is_never_bypassed(aws: FakeAws) -> None:
     _bucket, client = bucket_with(aws, versions=1)
     delete_contents(client, NAME, OWNER)
     assert all("BypassGovernanceRetention" not in call.params for call in aws.calls)
+
+
+def test_versions_are_counted_under_each_prefix_without_markers(aws: FakeAws) -> None:
+    _bucket, client = bucket_with(aws, versions=1500, markers=700)
+    assert count_versions(client, NAME, OWNER, [""], 100) == (1500, 4500, True)
+    assert count_versions(client, NAME, OWNER, ["a key/0000", "a key/0100"], 100) == (20, 60, True)
+
+
+@pytest.mark.parametrize(
+    ("most_pages", "counted"),
+    [(1, (1000, 3000, False)), (2, (1500, 4500, True)), (3, (1500, 4500, True))],
+)
+def test_of_a_large_bucket_only_the_first_pages_are_counted(
+    aws: FakeAws, most_pages: int, counted: tuple[int, int, bool]
+) -> None:
+    _bucket, client = bucket_with(aws, versions=1500)
+    assert count_versions(client, NAME, OWNER, [""], most_pages) == counted
+
+
+def test_a_prefix_that_was_not_reached_is_no_complete_count(aws: FakeAws) -> None:
+    _bucket, client = bucket_with(aws, versions=20)
+    assert count_versions(client, NAME, OWNER, ["a key/0000", "a key/0001"], 1) == (10, 30, False)

@@ -15,41 +15,29 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import AwsFailure, Gateway, asking
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Step
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Step, is_seen
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import plan
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import trail_wish
-from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import Bucket, Call, FakeAws, client_error
+from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import Bucket, Call, FakeAws, Key, client_error
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNT,
     DR,
     EAST,
+    KEYS,
+    OTHER,
     PRIMARY,
+    TWO_ACCOUNTS,
     WEST,
     a_pair,
     a_trail,
     address,
+    everything,
     two_way,
+    wished,
 )
 
 VERSIONED = Step(address("bucket_versioning"), None, {"Status": "Enabled"})
-
-
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.sleeps: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        """Let the time pass."""
-        self.sleeps.append(seconds)
-        self.now += seconds
-
-    def clock(self) -> float:
-        """What time it is."""
-        return self.now
 
 
 @pytest.fixture
@@ -78,7 +66,7 @@ def failing(operation: str, code: str, message: str = "", times: float = float("
 
 
 def test_all_documents_are_read_at_the_same_time(aws: FakeAws, gateway: Gateway) -> None:
-    wish = pair_wish(a_pair(), ACCOUNT)
+    wish = wished(a_pair())
     all_begun = threading.Barrier(len(wish))
     aws.interrupt = lambda call: all_begun.wait(timeout=5) and None
     assert list(gateway.observe(wish)) == list(wish)
@@ -86,7 +74,7 @@ def test_all_documents_are_read_at_the_same_time(aws: FakeAws, gateway: Gateway)
 
 
 def test_both_regions_are_read(aws: FakeAws, gateway: Gateway) -> None:
-    gateway.observe(pair_wish(two_way(), ACCOUNT))
+    gateway.observe(wished(two_way()))
     assert {call.region for call in aws.calls if call.service == "s3"} == {EAST, WEST}
 
 
@@ -101,7 +89,7 @@ def test_clients_are_made_in_the_callers_thread(aws: FakeAws) -> None:
         return client
 
     made: set[tuple[str, str]] = set()
-    Gateway(client_for).observe(pair_wish(a_pair(), ACCOUNT))
+    Gateway(client_for).observe(wished(a_pair()))
     assert made_in == {threading.current_thread()}
 
 
@@ -114,6 +102,11 @@ def test_clients_are_made_in_the_callers_thread(aws: FakeAws) -> None:
         ("PutBucketReplication", "InvalidRequest", "Destination bucket must have versioning enabled."),
         ("PutBucketReplication", "InvalidRequest", "Destination bucket must exist."),
         ("PutRolePolicy", "NoSuchEntity", ""),
+        ("PutObjectLockConfiguration", "InvalidBucketState", "Versioning must be 'Enabled' on the bucket to apply"),
+        ("PutBucketPolicy", "MalformedPolicy", "Invalid principal in policy"),
+        ("PutKeyPolicy", "MalformedPolicyDocumentException", "Policy contains a statement with an invalid principal"),
+        ("CreateBucket", "SlowDown", "Please reduce your request rate"),
+        ("PutKeyPolicy", "ThrottlingException", "Rate exceeded"),
         ("CreateTrail", "InsufficientS3BucketPolicyException", ""),
         ("StartLogging", "TrailNotFoundException", ""),
     ],
@@ -121,7 +114,8 @@ def test_clients_are_made_in_the_callers_thread(aws: FakeAws) -> None:
 def test_an_answer_that_passes_is_waited_for(
     aws: FakeAws, gateway: Gateway, time_: Time, operation: str, code: str, message: str
 ) -> None:
-    wish = {**pair_wish(a_pair(), ACCOUNT), **trail_wish(a_trail(), ACCOUNT)}
+    aws.keys = {key: Key('{"Statement": []}') for key in KEYS.values()}
+    wish = {**wished(everything(), TWO_ACCOUNTS), **trail_wish(a_trail(), ACCOUNT)}
     aws.interrupt = failing(operation, code, message, times=3)
     gateway.carry_out(plan(wish, gateway.observe(wish)))
     assert plan(wish, gateway.observe(wish)) == ()
@@ -137,6 +131,146 @@ def test_waiting_ends_after_two_minutes_and_begins_with_short_pauses(
     assert 100 < time_.now <= 120
     assert time_.sleeps[:3] == [0.5, 1, 2]
     assert max(time_.sleeps) == 5
+
+
+@pytest.mark.parametrize(
+    ("writing", "operation", "code"),
+    [(True, "PutBucketVersioning", "OperationAborted"), (False, "GetBucketVersioning", "SlowDown")],
+)
+def test_who_gives_up_says_how_often_and_how_long_it_was_tried(
+    aws: FakeAws, gateway: Gateway, time_: Time, *, writing: bool, operation: str, code: str
+) -> None:
+    aws.interrupt = failing(operation, code, "AWS's own words.")
+    with pytest.raises(AwsFailure) as failure:
+        gateway.carry_out([VERSIONED]) if writing else gateway.observe([VERSIONED.address])
+    tries = len([call for call in aws.calls if call.operation == operation])
+    assert tries == len(time_.sleeps) + 1
+    assert f"AWS's own words. This answer usually passes by itself; it came {tries} times in {time_.now:.0f} s" in str(
+        failure.value
+    )
+
+
+@pytest.mark.parametrize("code", ["Throttling", "SlowDown", "503", "ServiceUnavailable", "InternalError"])
+def test_a_read_that_aws_is_too_busy_for_is_tried_again(aws: FakeAws, gateway: Gateway, time_: Time, code: str) -> None:
+    aws.buckets[PRIMARY.bucket] = Bucket(EAST, versioning="Enabled")
+    aws.interrupt = failing("GetBucketVersioning", code, times=3)
+    assert gateway.observe([VERSIONED.address]) == {VERSIONED.address: {"Status": "Enabled"}}
+    assert time_.sleeps == [0.5, 1, 2]
+
+
+def test_a_read_that_is_refused_is_not_tried_again(aws: FakeAws, gateway: Gateway, time_: Time) -> None:
+    aws.interrupt = failing("GetBucketVersioning", "AccessDenied")
+    with pytest.raises(AwsFailure):
+        gateway.observe([VERSIONED.address])
+    assert time_.sleeps == []
+
+
+def test_a_read_does_not_wait_for_what_only_a_change_waits_for(gateway: Gateway, time_: Time) -> None:
+    """A bucket that is not there is an answer, and no reason to wait for two minutes."""
+    assert gateway.observe([VERSIONED.address]) == {VERSIONED.address: None}
+    assert time_.sleeps == []
+
+
+# --- documents that the credentials need not be allowed to read ----------------------------------------------
+
+POLICY = address("bucket_policy")
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "code", "permission"),
+    [
+        ("bucket_policy", "GetBucketPolicy", "AccessDenied", "s3:GetBucketPolicy"),
+        ("bucket_policy", "GetBucketPolicy", "MethodNotAllowed", "s3:GetBucketPolicy"),
+        ("kms_key_policy", "GetKeyPolicy", "AccessDeniedException", "kms:GetKeyPolicy"),
+    ],
+)
+def test_an_optional_document_that_may_not_be_read_is_unseen_and_says_why(
+    aws: FakeAws, gateway: Gateway, kind: str, operation: str, code: str, permission: str
+) -> None:
+    at = address(kind, KEYS[PRIMARY.bucket] if kind == "kms_key_policy" else PRIMARY.bucket)
+    aws.interrupt = failing(operation, code)
+    (found,) = gateway.observe([at], [at]).values()
+    assert not is_seen(found)
+    assert permission in str(found)
+
+
+def test_a_document_that_is_not_optional_may_not_be_denied(aws: FakeAws, gateway: Gateway) -> None:
+    aws.interrupt = failing("GetBucketPolicy", "AccessDenied")
+    with pytest.raises(AwsFailure, match="s3:GetBucketPolicy"):
+        gateway.observe([POLICY], [address("bucket_policy", DR.bucket, WEST)])
+
+
+@pytest.mark.parametrize("code", ["PermanentRedirect", "ExpiredToken", "InvalidRequest"])
+def test_an_optional_document_still_fails_for_any_other_reason(aws: FakeAws, gateway: Gateway, code: str) -> None:
+    aws.interrupt = failing("GetBucketPolicy", code)
+    with pytest.raises(AwsFailure, match=code):
+        gateway.observe([POLICY], [POLICY])
+
+
+def test_an_optional_document_that_does_not_exist_is_none(gateway: Gateway) -> None:
+    assert gateway.observe([POLICY], [POLICY]) == {POLICY: None}
+
+
+def test_an_optional_document_is_read_even_if_it_is_not_among_the_others(aws: FakeAws, gateway: Gateway) -> None:
+    assert list(gateway.observe([VERSIONED.address], [POLICY])) == [VERSIONED.address, POLICY]
+    gateway.observe([POLICY, POLICY], [POLICY])
+    assert len([call for call in aws.calls if call.operation == "GetBucketPolicy"]) == 2
+
+
+# --- what AWS sees later -------------------------------------------------------------------------------------
+
+
+def versioning_seen_after(aws: FakeAws, reads: float) -> None:
+    """AWS goes on to read the old versioning for so many reads."""
+    seen: Counter[str] = Counter()
+
+    def interrupt(call: Call) -> None:
+        if call.operation == "GetBucketVersioning":
+            seen["reads"] += 1
+            aws.buckets[PRIMARY.bucket].versioning = "Enabled" if seen["reads"] > reads else None
+
+    aws.buckets[PRIMARY.bucket] = Bucket(EAST)
+    aws.interrupt = interrupt
+
+
+def test_versioning_counts_as_done_when_aws_reads_it_back(aws: FakeAws, gateway: Gateway, time_: Time) -> None:
+    versioning_seen_after(aws, reads=3)
+    gateway.carry_out([VERSIONED])
+    assert time_.sleeps == [0.5, 1, 2]
+    assert (gateway.done, gateway.seen) == ([VERSIONED], {VERSIONED.address})
+    assert [call.operation for call in aws.writes()] == ["PutBucketVersioning"]
+
+
+def test_a_bucket_counts_as_made_when_aws_knows_it(aws: FakeAws, gateway: Gateway, time_: Time) -> None:
+    created = Step(address("bucket"), None, {"Region": EAST})
+    aws.interrupt = failing("HeadBucket", "404", times=3)
+    gateway.carry_out([created])
+    assert time_.sleeps == [0.5, 1, 2]
+    assert (gateway.done, gateway.seen) == ([created], {created.address})
+
+
+def test_reading_back_ends_after_two_minutes_and_leaves_it_to_the_next_step(
+    aws: FakeAws, gateway: Gateway, time_: Time
+) -> None:
+    versioning_seen_after(aws, reads=float("inf"))
+    gateway.carry_out([VERSIONED])
+    assert 115 < time_.now < 130
+    assert (gateway.done, gateway.seen) == ([VERSIONED], set())
+
+
+def test_what_later_steps_do_not_wait_for_is_not_read_back(aws: FakeAws, gateway: Gateway) -> None:
+    aws.buckets[PRIMARY.bucket] = Bucket(EAST)
+    gateway.carry_out([Step(POLICY, None, {"Version": "2012-10-17", "Statement": []})])
+    assert [call.operation for call in aws.calls] == ["PutBucketPolicy"]
+
+
+def test_each_account_is_reached_with_its_own_credentials(aws: FakeAws, gateway: Gateway) -> None:
+    aws.keys = {key: Key('{"Statement": []}') for key in KEYS.values()}
+    wish = wished(everything(), TWO_ACCOUNTS)
+    gateway.carry_out(plan(wish, gateway.observe(wish)))
+    buckets = {call.params["Bucket"]: call.account for call in aws.calls if "Bucket" in call.params}
+    assert buckets == {bucket: TWO_ACCOUNTS[bucket].id for bucket in buckets}
+    assert {role.owner for role in aws.roles.values()} == {ACCOUNT.id, OTHER.id}
 
 
 def test_an_answer_that_does_not_pass_is_not_waited_for(aws: FakeAws, gateway: Gateway, time_: Time) -> None:
@@ -167,7 +301,7 @@ def test_what_is_gone_already_is_not_waited_for(gateway: Gateway, time_: Time, g
 
 
 def test_a_failure_says_what_was_done_and_begins_nothing_after_it(aws: FakeAws, gateway: Gateway) -> None:
-    wish = pair_wish(a_pair(), ACCOUNT)
+    wish = wished(a_pair())
     steps = plan(wish, gateway.observe(wish))
     aws.interrupt = failing("PutRolePolicy", "AccessDenied", "no")
     with pytest.raises(AwsFailure, match=re.escape("iam_role_policy s3-dr-orders-to-us-west-2/s3-dr-replication")):
@@ -189,7 +323,7 @@ def test_a_failure_waits_for_what_runs_beside_it(aws: FakeAws, gateway: Gateway)
             time.sleep(0.05)
 
     aws.interrupt = interrupt
-    wish = pair_wish(a_pair(), ACCOUNT)
+    wish = wished(a_pair())
     with pytest.raises(AwsFailure):
         gateway.carry_out(plan(wish, gateway.observe(wish)))
     assert [step.address.name for step in gateway.done] == [DR.bucket]
@@ -237,7 +371,9 @@ def test_steps_on_one_bucket_never_overlap(aws: FakeAws, gateway: Gateway) -> No
     assert most == {PRIMARY.bucket: 1, DR.bucket: 1, "together": 2}
 
 
-@pytest.mark.parametrize("code", ["403", "AccessDenied", "AccessDeniedException", "Forbidden", "AuthorizationError"])
+@pytest.mark.parametrize(
+    "code", ["403", "AccessDenied", "AccessDeniedException", "Forbidden", "AuthorizationError", "MethodNotAllowed"]
+)
 def test_a_denied_bucket_may_be_somebody_elses_or_need_a_permission(aws: FakeAws, gateway: Gateway, code: str) -> None:
     aws.interrupt = failing("GetBucketPolicy", code, "no")
     with pytest.raises(AwsFailure) as failure:

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.identity import caller
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.metrics import published_metrics
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Rule
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import FakeAws
-from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNT, DR, EAST, PRIMARY, WEST, a_pair
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNT, ARCHIVE, DR, EAST, PRIMARY, WEST, a_pair
 
 DIMENSIONS = (("DestinationBucket", DR.bucket), ("RuleId", "s3-dr-orders"), ("SourceBucket", PRIMARY.bucket))
 
@@ -29,6 +30,14 @@ def test_failures_are_published_at_the_source_and_all_else_at_the_destination(aw
         ("OperationsPendingReplication", WEST): False,
         ("OperationsFailedReplication", EAST): False,
     }
+
+
+def test_the_metrics_of_a_rule_to_another_bucket_are_published_there(aws: FakeAws) -> None:
+    (link,) = a_pair(rules=(Rule("r"), Rule("far", 2, destination=ARCHIVE))).links()
+    found = published_metrics(link.rules[1], link, lambda region: aws.client_for("cloudwatch", region))
+    assert {one["destination"] for one in found} == {ARCHIVE.bucket}
+    assert {one["region"] for one in found} == {EAST, ARCHIVE.region}
+    assert {call.region for call in aws.calls} == {EAST, ARCHIVE.region}
 
 
 def test_a_metric_counts_only_with_all_dimensions_and_in_its_region(aws: FakeAws) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_rows import alarms_notifying
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import ROWS, Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.row import never_removed, never_written
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
     Subscription,
     Topics,
@@ -21,30 +22,46 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms imp
     topics_wish,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, owner_tags
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Accounts, Pair, RoleSettings
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish, applied, plan
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_results
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_removal_wish, pair_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_removal_wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import trail_removal_wish, trail_wish
-from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import READING, Bucket, Call, FakeAws, client_error
+from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import (
+    READING,
+    Bucket,
+    Call,
+    FakeAws,
+    Key,
+    client_error,
+)
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNT,
+    ACCOUNTS,
     DR,
     EAST,
+    KEYS,
     LOGS,
     PRIMARY,
     SETTINGS,
     TOPICS,
+    TWO_ACCOUNTS,
     WEST,
     a_pair,
     a_trail,
     address,
+    everything,
+    nothing,
     two_way,
+    wished,
 )
 
 SUBSCRIPTION = Subscription("https", "https://example.com:8443/alarm")
 EVERYTHING: dict[str, Wish] = {
-    "pair": pair_wish(a_pair(), ACCOUNT),
-    "two-way pair": pair_wish(two_way(), ACCOUNT),
+    "pair": wished(a_pair()),
+    "two-way pair": wished(two_way()),
+    "pair with everything": wished(everything(), TWO_ACCOUNTS),
     "trail": trail_wish(a_trail(), ACCOUNT),
     "trail without key prefix": trail_wish(a_trail(key_prefix=""), ACCOUNT),
     "topics": topics_wish(Topics("s3-dr-alarms", (EAST, WEST), (SUBSCRIPTION,)), ACCOUNT),
@@ -52,10 +69,32 @@ EVERYTHING: dict[str, Wish] = {
 }
 
 
+THEIR_POLICY = {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Deny", "Principal": "*"}]}
+
+
+def aws_with_keys() -> FakeAws:
+    """An AWS that holds nothing but the keys of the pairs, which nobody here makes."""
+    aws = FakeAws()
+    aws.keys = {key: Key(json.dumps(THEIR_POLICY)) for key in KEYS.values()}
+    return aws
+
+
+@pytest.fixture
+def aws() -> FakeAws:
+    """An AWS with keys only."""
+    return aws_with_keys()
+
+
+def gateway_to(aws: FakeAws) -> Gateway:
+    """A gateway to the fake that never waits."""
+    time = Time()
+    return Gateway(aws.client_for, time.sleep, time.clock)
+
+
 @pytest.fixture
 def gateway(aws: FakeAws) -> Gateway:
-    """A gateway to the fake that never sleeps."""
-    return Gateway(aws.client_for, sleep=lambda seconds: None)
+    """A gateway to the fake that never waits."""
+    return gateway_to(aws)
 
 
 def make(gateway: Gateway, wish: Wish, unwanted: Wish | None = None) -> None:
@@ -69,8 +108,12 @@ def left(gateway: Gateway, wish: Wish) -> list[dict[str, Any]]:
     return as_results(plan(wish, gateway.observe(wish)))
 
 
-def test_every_kind_has_a_row_and_every_row_a_kind() -> None:
-    assert set(ROWS) == set(KINDS)
+def test_every_kind_has_a_row_and_a_row_without_a_kind_only_reads() -> None:
+    """What has no kind is a fact that checks look at: no plan can change it."""
+    assert set(KINDS) <= set(ROWS)
+    for kind in set(ROWS) - set(KINDS):
+        assert (ROWS[kind].write, ROWS[kind].remove) == (never_written, never_removed), kind
+        assert (ROWS[kind].permissions["write"], ROWS[kind].permissions["remove"]) == ("", ""), kind
 
 
 def test_every_row_names_a_permission_for_each_verb_that_its_plans_can_need() -> None:
@@ -104,21 +147,21 @@ def test_what_the_plan_predicts_is_what_aws_holds_afterwards(gateway: Gateway, w
     assert held == {a: KINDS[a.kind].canonical(d) for a, d in applied(steps, observed).items() if d is not None}
 
 
-@pytest.mark.parametrize("what", ["two-way pair", "trail", "topics", "alarms"])
+@pytest.mark.parametrize("what", ["two-way pair", "pair with everything", "trail", "topics", "alarms"])
 def test_a_run_killed_at_any_writing_call_and_started_again_converges(what: str) -> None:
     wish = EVERYTHING[what]
     for fatal in range(1, 1 + writes_of(wish)):
-        aws = FakeAws()
+        aws = aws_with_keys()
         assert killed_at_write(aws, fatal, lambda gateway: make(gateway, wish)), fatal
-        gateway = Gateway(aws.client_for, sleep=lambda seconds: None)
+        gateway = gateway_to(aws)
         make(gateway, wish)
         assert left(gateway, wish) == [], f"killed at its writing call {fatal}"
 
 
 def writes_of(wish: Wish) -> int:
     """How many writing calls a whole run makes."""
-    aws = FakeAws()
-    make(Gateway(aws.client_for), wish)
+    aws = aws_with_keys()
+    make(gateway_to(aws), wish)
     return len(aws.writes())
 
 
@@ -133,7 +176,7 @@ def killed_at_write(aws: FakeAws, fatal: int, run: Any) -> bool:
 
     aws.interrupt = interrupt
     try:
-        run(Gateway(aws.client_for, sleep=lambda seconds: None))
+        run(gateway_to(aws))
     except Killed:
         return True
     finally:
@@ -145,17 +188,19 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-def test_a_removal_killed_at_any_writing_call_and_started_again_leaves_nothing() -> None:
-    pair, fatal, survived = two_way(), 0, True
+@pytest.mark.parametrize(("pair", "accounts"), [(two_way(), ACCOUNTS), (everything(), TWO_ACCOUNTS)])
+def test_a_removal_killed_at_any_writing_call_and_started_again_leaves_nothing(pair: Pair, accounts: Accounts) -> None:
+    fatal, survived = 0, True
+    unwanted = pair_removal_wish(pair, accounts, nothing(pair, accounts), [end.bucket for end in pair.ends()])
     while survived:
         fatal += 1
-        aws = FakeAws()
-        make(Gateway(aws.client_for), pair_wish(pair, ACCOUNT))
+        aws = aws_with_keys()
+        make(gateway_to(aws), wished(pair, accounts))
         put_object(aws, PRIMARY.bucket, EAST)
-        unwanted = pair_removal_wish(pair, ACCOUNT, [PRIMARY.bucket, DR.bucket])
-        survived = killed_at_write(aws, fatal, lambda gateway, unwanted=unwanted: make(gateway, {}, unwanted))
-        make(Gateway(aws.client_for, sleep=lambda seconds: None), {}, unwanted)
+        survived = killed_at_write(aws, fatal, lambda gateway: make(gateway, {}, unwanted))
+        make(gateway_to(aws), {}, unwanted)
         assert (aws.buckets, aws.roles) == ({}, {}), f"killed at its writing call {fatal}"
+        assert {key.policy for key in aws.keys.values()} == {json.dumps(THEIR_POLICY)}
     assert fatal > 8
 
 
@@ -169,10 +214,10 @@ def test_a_trail_removal_killed_at_any_writing_call_and_started_again_leaves_not
     trail, fatal, survived = a_trail(), 0, True
     while survived:
         fatal += 1
-        aws = FakeAws()
-        make(Gateway(aws.client_for), trail_wish(trail, ACCOUNT))
+        aws = aws_with_keys()
+        make(gateway_to(aws), trail_wish(trail, ACCOUNT))
         survived = killed_at_write(aws, fatal, lambda gateway: remove_trail(gateway, trail))
-        remove_trail(Gateway(aws.client_for, sleep=lambda seconds: None), trail)
+        remove_trail(gateway_to(aws), trail)
         assert (aws.buckets, aws.trails) == ({}, {}), f"killed at its writing call {fatal}"
     assert fatal > 4
 
@@ -198,13 +243,23 @@ def test_alarms_of_both_directions_are_removed(aws: FakeAws, gateway: Gateway) -
 
 
 def test_every_call_on_a_bucket_names_its_owner(aws: FakeAws, gateway: Gateway) -> None:
-    make(gateway, pair_wish(two_way(), ACCOUNT))
+    pair = everything()
+    make(gateway, wished(pair, TWO_ACCOUNTS))
     make(gateway, trail_wish(a_trail(), ACCOUNT))
     put_object(aws, PRIMARY.bucket, EAST)
-    make(gateway, {}, pair_removal_wish(two_way(), ACCOUNT, [PRIMARY.bucket, DR.bucket]))
+    buckets = [end.bucket for end in pair.ends()]
+    make(gateway, {}, pair_removal_wish(pair, TWO_ACCOUNTS, nothing(pair, TWO_ACCOUNTS), buckets))
     calls = [call for call in aws.calls if call.service == "s3" and call.operation != "CreateBucket"]
-    assert {call.params.get("ExpectedBucketOwner") for call in calls} == {ACCOUNT.id}
-    assert {"DeleteObjects", "DeleteBucket", "PutBucketReplication", "PutBucketPolicy"} <= {c.operation for c in calls}
+    assert {(call.params["Bucket"], call.params.get("ExpectedBucketOwner")) for call in calls} == {
+        (bucket, account.id) for bucket, account in TWO_ACCOUNTS.items()
+    }
+    assert {
+        "DeleteObjects",
+        "PutObjectLockConfiguration",
+        "DeleteBucket",
+        "PutBucketReplication",
+        "PutBucketPolicy",
+    } <= {c.operation for c in calls}
 
 
 def test_reading_never_writes(aws: FakeAws, gateway: Gateway) -> None:
@@ -214,8 +269,8 @@ def test_reading_never_writes(aws: FakeAws, gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("what", EVERYTHING)
-def test_what_does_not_exist_is_read_as_none(gateway: Gateway, what: str) -> None:
-    assert set(gateway.observe(EVERYTHING[what]).values()) == {None}
+def test_what_does_not_exist_is_read_as_none(what: str) -> None:
+    assert set(gateway_to(FakeAws()).observe(EVERYTHING[what]).values()) == {None}
 
 
 def test_what_a_bucket_without_settings_holds_is_read_as_none(aws: FakeAws, gateway: Gateway) -> None:
@@ -226,28 +281,31 @@ def test_what_a_bucket_without_settings_holds_is_read_as_none(aws: FakeAws, gate
         "bucket_policy",
         "bucket_replication",
         "bucket_contents",
+        "bucket_object_lock",
     )
     assert set(gateway.observe([address(kind) for kind in kinds]).values()) == {None}
 
 
 def test_a_bucket_in_us_east_1_is_created_without_location_and_elsewhere_with_it(aws: FakeAws) -> None:
-    make(Gateway(aws.client_for), pair_wish(a_pair(), ACCOUNT))
+    make(gateway_to(aws), wished(a_pair()))
     assert {name: bucket.region for name, bucket in aws.buckets.items()} == {PRIMARY.bucket: EAST, DR.bucket: WEST}
 
 
 def test_a_bucket_that_exists_is_never_created_again(aws: FakeAws, gateway: Gateway) -> None:
     aws.buckets = {PRIMARY.bucket: Bucket(EAST), DR.bucket: Bucket(WEST)}
-    make(gateway, pair_wish(a_pair(), ACCOUNT))
+    make(gateway, wished(a_pair()))
     assert "CreateBucket" not in {call.operation for call in aws.calls}
 
 
 def test_only_what_differs_of_a_role_is_written(aws: FakeAws, gateway: Gateway) -> None:
-    wish = pair_wish(a_pair(), ACCOUNT)
+    boundary = "arn:aws:iam::111122223333:policy/fence"
+    wish = wished(a_pair(roles=RoleSettings(permissions_boundary=boundary)))
     make(gateway, wish)
     role = aws.roles["s3-dr-orders-to-us-west-2"].document
     for field, value, operation in (
         ("AssumeRolePolicyDocument", '{"Version": "2012-10-17", "Statement": []}', "UpdateAssumeRolePolicy"),
         ("Description", "changed by hand", "UpdateRole"),
+        ("PermissionsBoundary", "arn:aws:iam::aws:policy/Other", "PutRolePermissionsBoundary"),
         ("Tags", [{"Key": "managed-by", "Value": "crossregion.s3_dr"}, {"Key": "team", "Value": "red"}], "TagRole"),
     ):
         role[field] = value
@@ -256,6 +314,14 @@ def test_only_what_differs_of_a_role_is_written(aws: FakeAws, gateway: Gateway) 
         assert [call.operation for call in aws.writes()] == [operation]
         assert left(gateway, wish) == []
     assert {"Key": "team", "Value": "red"} in role["Tags"]
+    assert role["PermissionsBoundary"] == boundary
+
+
+def test_a_boundary_that_a_pair_does_not_name_is_kept(aws: FakeAws, gateway: Gateway) -> None:
+    make(gateway, wished(a_pair()))
+    role = aws.roles["s3-dr-orders-to-us-west-2"].document
+    role["PermissionsBoundary"] = "arn:aws:iam::aws:policy/Theirs"
+    assert left(gateway, wished(a_pair())) == []
 
 
 def test_a_changed_trail_is_updated_and_keeps_its_other_tags(aws: FakeAws, gateway: Gateway) -> None:
@@ -269,7 +335,7 @@ def test_a_changed_trail_is_updated_and_keeps_its_other_tags(aws: FakeAws, gatew
 
 
 def test_what_is_ours_goes_into_a_foreign_bucket_policy_and_out_again(aws: FakeAws, gateway: Gateway) -> None:
-    foreign = {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Deny", "Principal": "*"}]}
+    foreign = THEIR_POLICY
     aws.buckets[LOGS.bucket] = Bucket(EAST, policy=json.dumps(foreign))
     make(gateway, trail_wish(a_trail(), ACCOUNT))
     assert foreign["Statement"][0] in json.loads(aws.buckets[LOGS.bucket].policy or "")["Statement"]
@@ -318,7 +384,7 @@ def test_removing_the_last_pair_stops_the_trail_before_it_is_deleted(aws: FakeAw
 
 
 def test_foreign_rules_are_written_back_without_what_s3_refuses(aws: FakeAws, gateway: Gateway) -> None:
-    wish = pair_wish(a_pair(), ACCOUNT)
+    wish = wished(a_pair())
     make(gateway, wish)
     foreign = copy.deepcopy(aws.buckets[PRIMARY.bucket].replication)
     assert foreign is not None

@@ -29,6 +29,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
 )
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNT,
+    ARCHIVE,
     DR,
     EAST,
     PRIMARY,
@@ -77,6 +78,16 @@ def test_each_alarm_names_all_three_dimensions() -> None:
             "DestinationBucket": ends[1],
             "RuleId": "s3-dr-orders",
         }
+
+
+def test_the_alarms_of_a_rule_to_another_bucket_name_that_bucket_and_stand_in_its_region() -> None:
+    found = alarms(a_pair(rules=(Rule("r"), Rule("far", 2, destination=ARCHIVE))))
+    far = {(name.rsplit("/", 1)[1], region): one for (name, region), one in found.items() if "/far/" in name}
+    assert set(far) == {("latency", ARCHIVE.region), ("heartbeat", ARCHIVE.region), ("failed", EAST)}
+    for document in far.values():
+        assert {"Name": "DestinationBucket", "Value": ARCHIVE.bucket} in document["Dimensions"]
+        assert ARCHIVE.bucket in document["AlarmDescription"]
+        assert DR.bucket not in document["AlarmDescription"]
 
 
 def test_each_alarm_notifies_the_topic_of_its_own_region() -> None:

@@ -11,8 +11,19 @@ import pytest
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, canonical, is_ours, owner_tags
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Refused, Step
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import applied, plan, waves
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_wish, unwanted_direction
-from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNT, DR, EAST, WEST, a_pair, address, two_way
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import leftovers
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
+    ACCOUNTS,
+    DR,
+    EAST,
+    TWO_ACCOUNTS,
+    WEST,
+    a_pair,
+    address,
+    everything,
+    two_way,
+    wished,
+)
 
 ROLE = "arn:aws:iam::111122223333:role/s3-dr-orders-to-us-west-2"
 ALLOW = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "*"}
@@ -45,8 +56,30 @@ def test_a_rule_of_the_same_id_is_ours_and_replaced() -> None:
     assert put("bucket_replication", replication(rule("ours", 1)), held) == replication(rule("ours", 1))
 
 
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"SourceSelectionCriteria": {"ReplicaModifications": {"Status": "Disabled"}}}, {}),
+        ({"Destination": {"Bucket": "b", "Metrics": {"Status": "Disabled"}}}, {}),
+        ({"Filter": {"And": {"Prefix": "a/"}}}, {"Filter": {"Prefix": "a/"}}),
+        ({"DeleteMarkerReplication": {"Status": "Disabled"}}, {}),
+    ],
+)
+def test_what_is_said_to_be_off_means_the_same_as_what_is_not_said(said: dict[str, Any], meant: dict[str, Any]) -> None:
+    one, other = (canonical("bucket_replication", replication(rule("r", **more))) for more in (said, meant))
+    assert one == other
+
+
+def test_what_is_said_to_be_on_is_a_difference() -> None:
+    on = rule("r", SourceSelectionCriteria={"ReplicaModifications": {"Status": "Enabled"}})
+    assert canonical("bucket_replication", replication(on)) != canonical("bucket_replication", replication(rule("r")))
+
+
 def test_a_foreign_role_with_foreign_rules_is_refused_with_both_named() -> None:
-    with pytest.raises(Refused, match=r"'theirs'.*role/theirs.*Move those rules into this pair's `rules`, or remove"):
+    with pytest.raises(
+        Refused,
+        match=r"'theirs'.*as role/theirs.*`replication_role_arn`, move .*, or set `purge",
+    ):
         put("bucket_replication", replication(rule("ours")), replication(rule("theirs", 2), role="role/theirs"))
 
 
@@ -80,7 +113,13 @@ def test_a_foreign_rule_of_the_old_schema_stays_when_ours_are_taken() -> None:
             replication(rule("a")),
             replication(rule("a", ExistingObjectReplication={"Status": "Disabled"})),
         ),
+        (
+            "bucket_replication",
+            replication(rule("a", Filter={"And": {"Tags": [{"Key": "k", "Value": "v"}, {"Key": "a", "Value": "b"}]}})),
+            replication(rule("a", Filter={"And": {"Tags": [{"Key": "a", "Value": "b"}, {"Key": "k", "Value": "v"}]}})),
+        ),
         ("bucket_policy", {"Statement": ALLOW}, {"Statement": [ALLOW]}),
+        ("kms_key_policy", {"Statement": ALLOW}, {"Statement": [{**ALLOW, "Action": ["s3:GetObject"]}]}),
         ("bucket_policy", {"Statement": ALLOW}, {"Statement": [{**ALLOW, "Action": ["s3:GetObject"]}]}),
         (
             "bucket_policy",
@@ -148,24 +187,96 @@ def test_ours_is_only_what_carries_our_tag() -> None:
     assert not is_ours(None)
 
 
-def test_a_topics_last_statement_stays_until_the_topic_goes() -> None:
-    ours = {"Version": "2012-10-17", "Statement": [{**ALLOW, "Sid": "Ours"}]}
-    assert KINDS["sns_topic_policy"].take(ours, ours) == ours
+OURS = {"Version": "2012-10-17", "Statement": [{**ALLOW, "Sid": "Ours"}]}
+
+
+@pytest.mark.parametrize("kind", ["sns_topic_policy", "kms_key_policy"])
+def test_the_last_statement_of_a_topic_or_key_stays_as_long_as_the_thing(kind: str) -> None:
+    assert KINDS[kind].take(OURS, OURS) == OURS
+
+
+def test_a_bucket_policy_goes_with_its_last_statement() -> None:
+    assert KINDS["bucket_policy"].take(OURS, OURS) is None
+
+
+# --- what is removed by the step that puts ours --------------------------------------------------------------
+
+
+def test_entries_that_are_named_as_removed_go_when_ours_are_put() -> None:
+    ours = {**replication(rule("ours")), "Removed": ["old"]}
+    held = replication(rule("old", 1, Filter={"Prefix": "x"}), rule("theirs", 2))
+    assert put("bucket_replication", ours, held) == replication(rule("theirs", 2), rule("ours"))
+    statements = {"Statement": [{**ALLOW, "Sid": sid} for sid in ("Theirs", "Old")]}
+    both = put("bucket_policy", {**OURS, "Removed": ["Old"]}, statements)
+    assert [statement["Sid"] for statement in both["Statement"]] == ["Theirs", "Ours"]
+    assert "Removed" not in both
+
+
+def test_rules_of_another_role_or_schema_or_of_our_priority_can_be_removed() -> None:
+    old = {"ID": "old", "Prefix": "", "Status": "Enabled", "Destination": {"Bucket": "b"}}
+    ours = {**replication(rule("ours")), "Removed": ["old", "same"]}
+    assert put("bucket_replication", ours, replication(old, rule("same"), role="r")) == replication(rule("ours"))
+
+
+def test_what_is_ours_stays_even_if_it_is_named_as_removed() -> None:
+    ours = {**replication(rule("ours")), "Removed": ["ours"]}
+    assert put("bucket_replication", ours, replication(rule("ours"))) == replication(rule("ours"))
+
+
+# --- roles, Object Lock --------------------------------------------------------------------------------------
+
+
+def test_a_role_of_the_same_name_at_another_path_is_refused_with_the_next_step() -> None:
+    ours = {"Path": "/dr/", "Tags": owner_tags()}
+    with pytest.raises(
+        Refused, match=r"exists with the path /, and IAM never changes.*Set the role path /, or another"
+    ):
+        put("iam_role", ours, {"Path": "/", "Tags": owner_tags()})
+
+
+def test_a_boundary_of_a_role_stays_unless_another_is_wished() -> None:
+    held = {"Path": "/", "Tags": owner_tags(), "PermissionsBoundary": "theirs"}
+    ours = {"Path": "/", "Tags": owner_tags()}
+    assert put("iam_role", ours, held)["PermissionsBoundary"] == "theirs"
+    assert put("iam_role", {**ours, "PermissionsBoundary": "ours"}, held)["PermissionsBoundary"] == "ours"
+
+
+def test_a_default_retention_survives_and_object_lock_is_never_taken() -> None:
+    held = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}}
+    ours = {"ObjectLockEnabled": "Enabled"}
+    assert put("bucket_object_lock", ours, held) == held
+    assert KINDS["bucket_object_lock"].take(ours, held) == held
 
 
 # --- plans ---------------------------------------------------------------------------------------------------
 
 
 def test_a_new_pair_is_built_in_the_order_in_which_aws_takes_it() -> None:
-    wish = pair_wish(a_pair(), ACCOUNT)
+    wish = wished(a_pair())
     kinds = [step.address.kind for step in plan(wish, dict.fromkeys(wish))]
     assert kinds == ["bucket"] * 2 + ["bucket_versioning"] * 2 + ["iam_role", "iam_role_policy", "bucket_replication"]
 
 
+def test_a_pair_with_everything_is_built_so_that_each_step_finds_what_it_needs() -> None:
+    """Object Lock needs versioning, a policy that names a role needs the role, and rules need all of it."""
+    wish = wished(everything(), TWO_ACCOUNTS)
+    kinds = [step.address.kind for step in plan(wish, dict.fromkeys(wish))]
+    order = list(dict.fromkeys(kinds))
+    for before, after in (
+        ("bucket", "bucket_versioning"),
+        ("bucket_versioning", "bucket_object_lock"),
+        ("iam_role", "iam_role_policy"),
+        ("iam_role", "bucket_policy"),
+        ("iam_role", "kms_key_policy"),
+    ):
+        assert order.index(before) < order.index(after)
+    assert order[-1] == "bucket_replication"
+
+
 def test_a_way_back_is_removed_rules_first_and_after_all_that_is_built() -> None:
-    both = pair_wish(two_way(), ACCOUNT)
+    both = wished(two_way())
     built = applied(plan(both, dict.fromkeys(both)), dict.fromkeys(both))
-    steps = plan(pair_wish(a_pair(), ACCOUNT), built, unwanted_direction(a_pair(), ACCOUNT))
+    steps = plan(wished(a_pair()), built, leftovers(a_pair(), ACCOUNTS, built))
     assert [(step.action, step.address.kind, step.address.name) for step in steps] == [
         ("update", "bucket_replication", "example-orders"),  # it no longer carries changes of replicas back
         ("delete", "bucket_replication", "example-orders-dr"),
@@ -175,7 +286,7 @@ def test_a_way_back_is_removed_rules_first_and_after_all_that_is_built() -> None
 
 
 def test_what_is_refused_names_the_address() -> None:
-    wish = pair_wish(a_pair(), ACCOUNT)
+    wish = wished(a_pair())
     observed = {
         **dict.fromkeys(wish),
         address("bucket_replication"): replication(rule("theirs", 2), role="role/theirs"),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,16 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms imp
     leftover_alarms,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, canonical
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, Document, Pair, Refused
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
+    Account,
+    Direction,
+    Document,
+    Pair,
+    Refused,
+    Rule,
+    Step,
+    is_seen,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import (
     Observed,
     Wish,
@@ -27,17 +37,22 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan impor
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_results
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
+    Intent,
+    bucket_deletion_wish,
+    leftovers,
+    pair_addresses,
     pair_removal_wish,
     pair_wish,
-    unwanted_direction,
+    without_overlap,
     without_roles_in_use,
 )
 from ansible_collections.crossregion.s3_dr.tests.unit import strategies
-from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNT
+from ansible_collections.crossregion.s3_dr.tests.unit.strategies import Declared
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 KEPT_BY_DESIGN = {
     "bucket_versioning",  # cannot be unset, and suspending it would harm data
+    "bucket_object_lock",  # cannot be disabled
     "bucket_public_access_block",  # may have been there before us, and opening a bucket is no teardown
     "sns_subscription",  # somebody confirmed it
 }
@@ -53,6 +68,7 @@ GONE_BY_NAME = {  # ours by their name, whoever made them, or only removed when 
 LISTS = {
     "bucket_replication": "Rules",
     "bucket_policy": "Statement",
+    "kms_key_policy": "Statement",
     "sns_topic_policy": "Statement",
     "trail_event_selectors": "AdvancedEventSelectors",
 }
@@ -61,11 +77,6 @@ LISTS = {
 def meaning(world: Observed) -> Observed:
     """What AWS holds, in canonical form."""
     return {address: canonical(address.kind, document) for address, document in world.items()}
-
-
-def complete(world: Observed, wish: Wish) -> Observed:
-    """The world with nothing at the addresses that it does not name."""
-    return {**dict.fromkeys(wish), **world}
 
 
 # --- each kind -----------------------------------------------------------------------------------------------
@@ -123,8 +134,8 @@ def test_taking_after_putting_restores_what_was_foreign(kind: str, data: st.Data
     foreign = None if kind in GONE_BY_NAME else data.draw(st.none() | strategies.foreign(kind, ours))
     if kind == "trail_event_selectors" and (foreign or {}).get("AdvancedEventSelectors") is None:
         return  # without foreign selectors the trail goes, and its selectors with it
-    if kind == "sns_topic_policy" and foreign is None:
-        return  # a topic has a policy as long as it exists
+    if kind in ("sns_topic_policy", "kms_key_policy") and foreign is None:
+        return  # a topic or key has a policy as long as it exists
     after = KINDS[kind].take(ours, KINDS[kind].put(ours, foreign))
     if kind in KEPT_BY_DESIGN:
         assert after == KINDS[kind].put(ours, foreign)
@@ -219,85 +230,6 @@ def test_a_run_killed_after_any_step_and_started_again_converges(both: tuple[Wis
         assert meaning(applied(plan(wish, broken_off), broken_off)) == end
 
 
-@given(strategies.pairs(), strategies.accounts, st.data())
-def test_a_removal_killed_after_any_step_and_started_again_converges(
-    pair: Pair, account: Account, data: st.DataObject
-) -> None:
-    deleted = data.draw(st.sampled_from([(), (pair.dr.bucket,), (pair.primary.bucket, pair.dr.bucket)]))
-    unwanted = pair_removal_wish(pair, account, deleted)
-    world = data.draw(strategies.worlds(unwanted))
-    steps = plan({}, world, without_roles_in_use(unwanted, world))
-    end = meaning(applied(steps, world))
-    for done in range(len(steps) + 1):
-        broken_off = applied(steps[:done], world)
-        rest = plan({}, broken_off, without_roles_in_use(unwanted, broken_off))
-        assert meaning(applied(rest, broken_off)) == end
-
-
-@given(strategies.pairs(), strategies.accounts, st.data())
-def test_a_pair_that_is_built_and_removed_leaves_what_was_foreign(
-    pair: Pair, account: Account, data: st.DataObject
-) -> None:
-    wish, unwanted = pair_wish(pair, account), pair_removal_wish(pair, account)
-    world = {
-        address: data.draw(st.none() | strategies.foreign(address.kind, mine))
-        for address, mine in wish.items()
-        if address.kind in ("bucket_replication", "bucket_versioning")
-    }
-    world = complete(complete(world, wish), unwanted)
-    built = applied(plan(wish, world), world)
-    removed = applied(plan({}, built, without_roles_in_use(unwanted, built)), built)
-    assert {a: d for a, d in meaning(removed).items() if a.kind == "bucket_replication"} == {
-        a: d for a, d in meaning(world).items() if a.kind == "bucket_replication"
-    }
-    in_use = {d["Role"].rsplit("/", 1)[1] for a, d in removed.items() if a.kind == "bucket_replication" and d}
-    assert {a.name for a, d in removed.items() if a.kind == "iam_role" and d is not None} == in_use
-    assert {a.name.split("/")[0] for a, d in removed.items() if a.kind == "iam_role_policy" and d} == in_use
-    assert all(d == {"Status": "Enabled"} for a, d in removed.items() if a.kind == "bucket_versioning")
-    assert all(d is not None for a, d in removed.items() if a.kind == "bucket")
-
-
-@given(strategies.pairs(), st.data())
-def test_no_rule_that_stays_loses_the_role_that_it_replicates_as(pair: Pair, data: st.DataObject) -> None:
-    wish, unwanted = pair_wish(pair, ACCOUNT), pair_removal_wish(pair, ACCOUNT)
-    world = complete(data.draw(strategies.worlds(wish)), unwanted)
-    built = applied(plan(wish, world), world)
-    removed = applied(plan({}, built, without_roles_in_use(unwanted, built)), built)
-    replicate_as = {d["Role"] for a, d in removed.items() if a.kind == "bucket_replication" and d}
-    gone = {a.name for a, d in removed.items() if a.kind == "iam_role" and d is None}
-    assert not {role for role in replicate_as if role.rsplit("/", 1)[1] in gone}
-
-
-@given(strategies.pairs(), strategies.accounts)
-def test_a_pair_that_becomes_one_way_loses_exactly_its_way_back(pair: Pair, account: Account) -> None:
-    both_ways = two_way(pair)
-    built = applied(plan(both, nothing(both), {}), nothing(both)) if (both := pair_wish(both_ways, account)) else {}
-    one_way = Pair(pair.name, pair.primary, pair.dr, pair.rules, allow_same_region=pair.allow_same_region)
-    wish, unwanted = pair_wish(one_way, account), unwanted_direction(one_way, account)
-    after = applied(plan(wish, built, unwanted), built)
-    fresh = applied(plan(wish, nothing(wish)), nothing(wish))
-    assert {a: d for a, d in meaning(after).items() if d is not None} == meaning(fresh)
-
-
-def two_way(pair: Pair) -> Pair:
-    """The pair in both directions."""
-    return Pair(pair.name, pair.primary, pair.dr, pair.rules, type(pair.direction)("two_way"), pair.allow_same_region)
-
-
-def nothing(wish: Wish) -> Observed:
-    """An AWS that holds nothing of it."""
-    return dict.fromkeys(wish)
-
-
-@given(strategies.pairs(), strategies.accounts)
-def test_alarms_are_removed_whatever_the_pair_was_before(pair: Pair, account: Account) -> None:
-    settings = AlarmSettings("alarms")
-    wish = alarms_wish(two_way(pair), settings, account)
-    built = applied(plan(wish, nothing(wish)), nothing(wish))
-    unwanted = leftover_alarms(pair, {}, alarm_names(wish), account)
-    assert set(applied(plan({}, built, unwanted), built).values()) <= {None}
-
-
 @given(strategies.wishes_and_worlds())
 def test_waves_hold_every_step_once_in_the_order_of_the_plan(both: tuple[Wish, Observed]) -> None:
     wish, world = both
@@ -315,6 +247,160 @@ def test_waves_hold_every_step_once_in_the_order_of_the_plan(both: tuple[Wish, O
     assert ranks == sorted(ranks, key=min)
 
 
+# --- runs ----------------------------------------------------------------------------------------------------
+
+
+_AS_IT_IS = Intent()
+
+
+def goal(found: Declared, world: Observed, intent: Intent) -> tuple[Wish, Wish]:
+    """What a run wishes and does not want, given what AWS holds."""
+    unwanted = without_roles_in_use(leftovers(*found, world), world)
+    return without_overlap(pair_wish(*found, world, intent), unwanted)
+
+
+def run(found: Declared, world: Observed, intent: Intent = _AS_IT_IS) -> Observed:
+    """What AWS holds after a run."""
+    wish, unwanted = goal(found, world, intent)
+    return applied(plan(wish, world, unwanted), world)
+
+
+def remove(found: Declared, world: Observed, deleted: tuple[str, ...] = ()) -> Observed:
+    """What AWS holds after a removal."""
+    return applied(removal(found, world, deleted), world)
+
+
+def removal(found: Declared, world: Observed, deleted: tuple[str, ...] = ()) -> tuple[Step, ...]:
+    """The steps that take a pair away."""
+    unwanted = pair_removal_wish(*found, world, deleted)
+    return plan({}, world, without_roles_in_use(unwanted, world))
+
+
+def empty(found: Declared) -> Observed:
+    """An AWS that holds nothing but the keys that a pair names, which somebody made before."""
+    key_policy = {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Allow"}]}
+    return {at: key_policy if at.kind == "kms_key_policy" else None for at in pair_addresses(*found)}
+
+
+runs = st.data(), strategies.declared(), strategies.intents
+
+
+@given(*runs)
+def test_a_second_run_has_nothing_to_do(data: st.DataObject, found: Declared, intent: Intent) -> None:
+    after = run(found, data.draw(strategies.pair_worlds(found)), intent)
+    wish, unwanted = goal(found, after, intent)
+    assert plan(wish, after, unwanted) == ()
+
+
+@given(*runs)
+def test_a_run_killed_after_any_step_and_begun_anew_converges(
+    data: st.DataObject, found: Declared, intent: Intent
+) -> None:
+    world = data.draw(strategies.pair_worlds(found))
+    wish, unwanted = goal(found, world, intent)
+    steps = plan(wish, world, unwanted)
+    end = meaning(applied(steps, world))
+    for done in range(len(steps) + 1):
+        assert meaning(run(found, applied(steps[:done], world), intent)) == end
+
+
+@given(*runs)
+def test_a_run_reads_all_that_it_changes_and_changes_only_accounts_that_are_ours(
+    data: st.DataObject, found: Declared, intent: Intent
+) -> None:
+    world = data.draw(strategies.pair_worlds(found))
+    ours = {account.id for account in found.accounts.values() if account.ours}
+    for wish in (*goal(found, world, intent), pair_removal_wish(*found, world)):
+        assert set(wish) <= set(pair_addresses(*found))
+        assert {address.account for address in wish} <= ours
+
+
+@given(*runs)
+def test_what_the_credentials_may_not_read_is_never_changed(
+    data: st.DataObject, found: Declared, intent: Intent
+) -> None:
+    world = data.draw(strategies.pair_worlds(found))
+    unseen = {address for address, document in world.items() if not is_seen(document)}
+    for wish in (*goal(found, world, intent), pair_removal_wish(*found, world)):
+        assert unseen.isdisjoint(wish)
+
+
+@given(st.data(), strategies.declared())
+def test_a_pause_disables_our_rules_and_no_others(data: st.DataObject, found: Declared) -> None:
+    world = data.draw(strategies.pair_worlds(found))
+    running, paused = (run(found, world, Intent(paused, now=strategies.PAUSE_AT)) for paused in (False, True))
+    for address, document in paused.items():
+        if address.kind == "bucket_replication" and document is not None:
+            was = (running[address] or {})["Rules"]
+            ours = {rule.id for rule in found.pair.rules}
+            assert document["Rules"] == [{**rule, "Status": "Disabled"} if rule["ID"] in ours else rule for rule in was]
+
+
+@given(*runs)
+def test_a_removal_killed_after_any_step_and_started_again_converges(
+    data: st.DataObject, found: Declared, intent: Intent
+) -> None:
+    buckets = (found.pair.primary.bucket, found.pair.dr.bucket)
+    deleted = data.draw(st.sampled_from([(), buckets[:1], buckets]))
+    ends = [end for end in found.pair.ends() if end.bucket in deleted]
+    deletions = {at: document for end in ends for at, document in bucket_deletion_wish(end, found.accounts).items()}
+    world = {**data.draw(strategies.worlds(deletions)), **data.draw(strategies.pair_worlds(found))}
+    world = run(found, world, intent)
+    steps = removal(found, world, deleted)
+    end = meaning(applied(steps, world))
+    for done in range(len(steps) + 1):
+        assert meaning(remove(found, applied(steps[:done], world), deleted)) == end
+
+
+@given(st.data(), strategies.declared())
+def test_a_pair_that_is_built_and_removed_leaves_what_was_foreign(data: st.DataObject, found: Declared) -> None:
+    held = data.draw(strategies.pair_worlds(found))
+    shared = ("bucket_replication", "bucket_policy", "kms_key_policy")
+    world = {at: held[at] if at.kind == "bucket_versioning" else None for at in held}
+    ours = pair_removal_wish(*found, held)  # what is ours of the drawn world is not foreign
+    world |= {
+        at: KINDS[at.kind].take(ours[at], held[at]) if at in ours else held[at] for at in held if at.kind in shared
+    }
+    removed = remove(found, built := run(found, world))
+    assert {a: d for a, d in meaning(removed).items() if a.kind in shared} == {
+        a: d for a, d in meaning(world).items() if a.kind in shared
+    }
+    in_use = {d["Role"].rsplit("/", 1)[1] for a, d in removed.items() if a.kind == "bucket_replication" and d}
+    made = {a.name for a, d in built.items() if a.kind == "iam_role" and d is not None}
+    assert {a.name for a, d in removed.items() if a.kind == "iam_role" and d is not None} == in_use & made
+    assert {a.name.split("/")[0] for a, d in removed.items() if a.kind == "iam_role_policy" and d} == in_use & made
+    assert all(d == {"Status": "Enabled"} for a, d in removed.items() if a.kind == "bucket_versioning")
+    assert all(d is not None for a, d in removed.items() if a.kind == "bucket")
+
+
+@given(*runs)
+def test_no_rule_that_stays_loses_the_role_that_it_replicates_as(
+    data: st.DataObject, found: Declared, intent: Intent
+) -> None:
+    built = run(found, data.draw(strategies.pair_worlds(found)), intent)
+    removed = remove(found, built)
+    replicate_as = {d["Role"] for a, d in removed.items() if a.kind == "bucket_replication" and d}
+    gone = {a.name for a, d in removed.items() if a.kind == "iam_role" and d is None and built[a] is not None}
+    assert not {role for role in replicate_as if role.rsplit("/", 1)[1] in gone}
+
+
+@given(strategies.declared("two_way"))
+def test_a_pair_that_becomes_one_way_loses_exactly_its_way_back(found: Declared) -> None:
+    built = run(found, empty(found))
+    one_way = found._replace(pair=replace(found.pair, direction=Direction.ONE_WAY))
+    assert meaning(run(one_way, built)) == meaning(run(one_way, empty(found)))
+
+
+@given(strategies.pairs(), strategies.accounts)
+def test_alarms_are_removed_whatever_the_pair_was_before(pair: Pair, account: Account) -> None:
+    settings = AlarmSettings("alarms")
+    wish = alarms_wish(replace(pair, direction=Direction.TWO_WAY), settings, account)
+    nothing = dict.fromkeys(wish)
+    built = applied(plan(wish, nothing), nothing)
+    unwanted = leftover_alarms(pair, {}, alarm_names(wish), account)
+    assert set(applied(plan({}, built, unwanted), built).values()) <= {None}
+
+
 # --- pairs ---------------------------------------------------------------------------------------------------
 
 
@@ -322,13 +408,25 @@ def test_waves_hold_every_step_once_in_the_order_of_the_plan(both: tuple[Wish, O
 def test_reversed_twice_is_the_same_pair(pair: Pair) -> None:
     assert pair.reversed().reversed() == pair
     assert pair.reversed() != pair
-    assert list(pair.reversed().ends()) == list(pair.ends())[::-1]
+    (one, other, *further), (first, second, *rest) = pair.ends(), pair.reversed().ends()
+    assert (first, second, rest) == (other, one, further)
 
 
-@given(strategies.pairs(), strategies.accounts)
-def test_a_two_way_pair_wishes_the_same_from_either_end(pair: Pair, account: Account) -> None:
-    pair = two_way(pair)
-    assert pair_wish(pair.reversed(), account) == pair_wish(pair, account)
+@given(st.data(), strategies.declared("two_way"))
+def test_a_two_way_pair_wishes_the_same_from_either_end(data: st.DataObject, found: Declared) -> None:
+    """Not with further buckets: they are replicated to from the primary, so it matters which end that is."""
+    pair = replace(found.pair, rules=tuple(rule for rule in found.pair.rules if not leaves(rule)))
+    world = data.draw(strategies.pair_worlds(Declared(pair, found.accounts)))
+    assert set(pair_addresses(pair.reversed(), found.accounts)) == set(world)
+    here, there = (pair_wish(one, found.accounts, world) for one in (pair, pair.reversed()))
+    assert {at: canonical(at.kind, document) for at, document in there.items()} == {
+        at: canonical(at.kind, document) for at, document in here.items()
+    }
+
+
+def leaves(rule: Rule) -> bool:
+    """Whether it replicates to a bucket that is no end of the pair."""
+    return rule.destination is not None and rule.destination.bucket == "further"
 
 
 @given(strategies.pairs())

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -15,11 +17,24 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
     Address,
     End,
     InvalidInput,
+    Link,
+    RoleSettings,
     Rule,
     Step,
     default_rule_id,
+    is_seen,
 )
-from ansible_collections.crossregion.s3_dr.tests.unit.samples import DR, EAST, PRIMARY, WEST, a_pair, two_way
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
+    ARCHIVE,
+    DR,
+    EAST,
+    KEYS,
+    PRIMARY,
+    WEST,
+    a_pair,
+    address,
+    two_way,
+)
 
 
 def many_rules(number: int) -> tuple[Rule, ...]:
@@ -40,6 +55,31 @@ BAD_PAIRS: dict[str, tuple[dict[str, Any], str, str]] = {
     "a name with a space": ({"name": "a b"}, "pair 'a b'", "Rename the pair"),
     "a name that begins with a dash": ({"name": "-a"}, "pair '-a'", "Rename the pair"),
     "a name with a line end": ({"name": "a\n"}, "pair 'a", "Rename the pair"),
+    "nothing to the DR bucket": (
+        {"rules": (Rule("a", destination=ARCHIVE),)},
+        "no rule sends anything to 'example-orders-dr'",
+        "Leave `destination.bucket` out of one",
+    ),
+    "one role for both directions": (
+        {"roles": RoleSettings("replicates-{pair}")},
+        "both directions would share the role 'replicates-orders'",
+        "Put {source} or {destination} into",
+    ),
+    "a role name that is too long": (
+        {"roles": RoleSettings("{destination}" + "r" * 56)},
+        f"'us-west-2{'r' * 56}' is none",
+        "Change the role name template",
+    ),
+    "a role name with a slash": (
+        {"roles": RoleSettings("a/{source}")},
+        "'a/us-east-1' is none",
+        "Change the role name",
+    ),
+    "a role name with a letter of another script": (
+        {"roles": RoleSettings("ä{source}")},
+        "'äus-east-1' is none",
+        "Change the role name template",
+    ),
 }
 
 
@@ -60,6 +100,9 @@ def test_a_bad_pair_is_refused(changes: dict[str, Any], thing: str, next_step: s
         {"name": "a" * 39},
         {"name": "Orders_eu.v2-x"},
         {"name": "0"},
+        {"roles": RoleSettings("{destination}" + "r" * 55)},
+        {"roles": RoleSettings("{source_bucket}+{destination_bucket}=,.@_-")},
+        {"rules": (Rule("a", 1), Rule("b", 2, destination=ARCHIVE))},
     ],
 )
 def test_a_good_pair_is_taken(changes: dict[str, Any]) -> None:
@@ -132,6 +175,21 @@ BAD_RULES: dict[str, tuple[Callable[[], Rule], str]] = {
     "an ID that is not ASCII": (lambda: Rule("Aufträge"), "Choose another `id`"),
     "an ID with a line end": (lambda: Rule("a\nb"), "Choose another `id`"),
     "a negative priority": (lambda: Rule("a", -1), "rule 'a': priority -1 is negative. Use 0 or more"),
+    "eleven tags": (
+        lambda: Rule("a", tags=tuple((str(number), "v") for number in range(11))),
+        "rule 'a': 11 tags, and an object has at most 10. Use fewer",
+    ),
+    "a tag without key": (lambda: Rule("a", tags=(("", "v"),)), "rule 'a': the tag '' is outside of S3's limits"),
+    "a tag with a long key": (lambda: Rule("a", tags=(("k" * 129, ""),)), "1 to 128 characters for a key.*Shorten it"),
+    "a tag with a long value": (lambda: Rule("a", tags=(("k", "v" * 257),)), "up to 256 for a value. Shorten it"),
+    "tags and delete markers": (
+        lambda: Rule("a", tags=(("k", "v"),), delete_markers=True),
+        "a rule with `tags` cannot replicate delete markers.*Set `delete_markers: false`",
+    ),
+    "tags and delete markers on the way back": (
+        lambda: Rule("a", tags=(("k", "v"),), reverse_delete_markers=True),
+        "a rule with `tags` cannot replicate delete markers",
+    ),
     "a long prefix": (lambda: Rule("a", prefix="é" * 513), "rule 'a': the prefix is longer .* 1024 bytes. Shorten"),
 }
 
@@ -144,6 +202,112 @@ def test_a_bad_rule_is_refused(make: Callable[[], Rule], said: str) -> None:
 
 def test_a_rule_at_s3s_limits_is_taken() -> None:
     assert Rule("r" * 255, 0, "é" * 512)
+    assert Rule("r", tags=tuple((f"{number:0128}", "v" * 256) for number in range(10)))
+
+
+KEY = KEYS[PRIMARY.bucket]
+BAD_ENDS: dict[str, tuple[dict[str, Any], str]] = {
+    "an alias": (
+        {"kms_key_arn": f"arn:aws:kms:{EAST}:111122223333:alias/orders"},
+        "alias/orders' is not the ARN of a KMS key. Aliases.*write arn:aws:kms:REGION:ACCOUNT:key/ID",
+    ),
+    "a bare key ID": ({"kms_key_arn": "1234abcd"}, "'1234abcd' is not the ARN of a KMS key"),
+    "a key with a line end": ({"kms_key_arn": f"{KEY}\n"}, "is not the ARN of a KMS key"),
+    "a key of another Region": (
+        {"kms_key_arn": KEYS[DR.bucket]},
+        "is in us-west-2, and S3 uses keys of the bucket's own Region only. Name a key in us-east-1",
+    ),
+    "a further key of another Region": ({"more_kms_key_arns": (KEY, KEYS[DR.bucket])}, "Name a key in us-east-1"),
+    "a role's name": (
+        {"replication_role_arn": "replicator"},
+        "'replicator' is not the ARN of an IAM role. Write `replication_role_arn` like arn:aws:iam::",
+    ),
+    "a user's ARN": (
+        {"replication_role_arn": "arn:aws:iam::111122223333:user/me"},
+        "user/me' is not the ARN of an IAM role",
+    ),
+    "an account ID without its leading zero": (
+        {"account_id": "11122223333"},
+        "an account ID has 12 digits, '11122223333' has not. Write `account_id` in quotes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "said"), BAD_ENDS.values(), ids=BAD_ENDS)
+def test_a_bad_end_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=f"(?s)bucket 'example-orders': .*{said}"):
+        End(PRIMARY.bucket, EAST, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kms_key_arn": KEY, "more_kms_key_arns": (f"{KEY}-2",)},
+        {"kms_key_arn": f"arn:aws-cn:kms:{EAST}:111122223333:key/mrk-1234"},
+        {"replication_role_arn": "arn:aws:iam::111122223333:role/dr/a+b=c,d.e@f-g_h"},
+        {"account_id": "000000000001"},
+    ],
+)
+def test_a_good_end_is_taken(changes: dict[str, Any]) -> None:
+    assert End(PRIMARY.bucket, EAST, **changes)
+
+
+def test_an_end_names_each_of_its_keys_once_and_the_replicas_first() -> None:
+    end = End(PRIMARY.bucket, EAST, kms_key_arn=KEY, more_kms_key_arns=(f"{KEY}-2", KEY, f"{KEY}-2"))
+    assert end.kms_keys() == (KEY, f"{KEY}-2")
+    assert End(PRIMARY.bucket, EAST, more_kms_key_arns=(KEY,)).kms_keys() == (KEY,)
+    assert PRIMARY.kms_keys() == ()
+
+
+BAD_ROLES: dict[str, tuple[dict[str, Any], str]] = {
+    **{
+        f"the template {template}": (
+            {"name_template": template},
+            rf"role name template '{re.escape(template)}': it takes {{pair}}, {{source}}, .* nothing else in braces",
+        )
+        for template in (
+            "{region}",
+            "{pair.name}-{source}",
+            "{pair[a]}-{source}",
+            "{pair",
+            "{}",
+            "{pair!r}",
+            "{pair:9}",
+        )
+    },
+    "a path without slashes": ({"path": "dr"}, "role path 'dr': it begins and ends with '/'. Write it like"),
+    "a path that does not end": ({"path": "/dr"}, "role path '/dr'"),
+    "a path with a space": ({"path": "/d r/"}, "role path '/d r/'"),
+    "a path that is too long": ({"path": f"/{'d' * 511}/"}, "role path '/ddd"),
+    "a boundary's name": (
+        {"permissions_boundary": "fence"},
+        "permissions boundary 'fence': it is not the ARN of an IAM policy. Write it like",
+    ),
+    "a role as boundary": (
+        {"permissions_boundary": "arn:aws:iam::111122223333:role/fence"},
+        "it is not the ARN of an IAM policy",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "said"), BAD_ROLES.values(), ids=BAD_ROLES)
+def test_bad_role_settings_are_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
+        RoleSettings(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"path": "/"},
+        {"path": f"/{'d' * 510}/"},
+        {"path": "/a/b/"},
+        {"permissions_boundary": "arn:aws:iam::aws:policy/PowerUserAccess"},
+        {"permissions_boundary": "arn:aws-cn:iam::111122223333:policy/dr/fence"},
+    ],
+)
+def test_good_role_settings_are_taken(changes: dict[str, Any]) -> None:
+    assert RoleSettings(**changes)
 
 
 def test_a_one_way_pair_has_one_link_and_a_two_way_pair_has_both() -> None:
@@ -163,15 +327,68 @@ def test_in_one_region_each_direction_still_has_a_role_of_its_own() -> None:
     assert there != back
 
 
+def test_a_role_is_named_by_the_template() -> None:
+    roles = RoleSettings("{pair}-{source}")
+    assert [link.role_name for link in two_way(roles=roles).links()] == ["orders-us-east-1", "orders-us-west-2"]
+    buckets = RoleSettings("{destination_bucket}.{source_bucket}")
+    (link,) = a_pair(roles=buckets).links()
+    assert link.role_name == "example-orders-dr.example-orders"
+
+
+# --- where replicas go ---------------------------------------------------------------------------------------
+
+
+def test_a_rule_goes_to_the_other_end_unless_it_says_otherwise() -> None:
+    cheaper = replace(DR, storage_class="GLACIER")
+    rules = (Rule("a", 1), Rule("b", 2, destination=cheaper), Rule("c", 3, destination=ARCHIVE))
+    (link,) = a_pair(rules=rules).links()
+    assert [link.destination_of(rule) for rule in link.rules] == [DR, cheaper, ARCHIVE]
+    assert link.destinations() == (DR, cheaper, ARCHIVE)
+
+
+def way_back(*rules: Rule) -> Link:
+    """The second direction of a two-way pair."""
+    return two_way(rules=rules).links()[1]
+
+
+def test_a_rule_that_leaves_the_pair_has_no_way_back() -> None:
+    assert [rule.id for rule in way_back(Rule("a", 1), Rule("b", 2, destination=ARCHIVE)).rules] == ["a"]
+
+
+def test_a_destination_in_the_pair_speaks_of_the_way_there_only() -> None:
+    link = way_back(Rule("a", destination=replace(DR, storage_class="GLACIER")))
+    assert [link.destination_of(rule) for rule in link.rules] == [PRIMARY]
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "expected"), [(True, None, True), (True, False, False), (False, True, True), (False, None, False)]
+)
+def test_the_way_back_has_its_own_choice_of_delete_markers(there: bool, back: bool | None, expected: bool) -> None:
+    rule = Rule("a", delete_markers=there, reverse_delete_markers=back)
+    assert two_way(rules=(rule,)).links()[0].rules[0].delete_markers is there
+    assert way_back(rule).rules[0].delete_markers is expected
+
+
+def test_the_ends_are_the_two_of_the_pair_and_each_further_bucket_once() -> None:
+    cheaper = (replace(DR, storage_class="GLACIER"), replace(ARCHIVE, storage_class="GLACIER"))
+    rules = [Rule(f"r{number}", number, destination=end) for number, end in enumerate((None, ARCHIVE, *cheaper))]
+    assert a_pair(rules=tuple(rules)).ends() == (PRIMARY, DR, ARCHIVE)
+
+
+def test_a_document_that_may_not_be_read_is_not_one_that_does_not_exist() -> None:
+    assert [is_seen(document) for document in (None, {}, {"Unseen": "why"})] == [True, True, False]
+
+
 def test_the_account_is_read_from_the_callers_arn() -> None:
     arn = "arn:aws-us-gov:sts::444455556666:assumed-role/ops/session:with:colons"
     assert Account.of_caller(arn) == Account("444455556666", "aws-us-gov")
 
 
 def test_a_step_says_what_it_does_and_an_address_what_it_names() -> None:
-    address = Address("bucket", "example-orders", EAST, "111122223333")
-    assert str(address) == "bucket example-orders (us-east-1)"
-    assert [Step(address, *sides).action for sides in ((None, {}), ({}, {}), ({}, None))] == [
+    at = address("bucket")
+    assert at == Address("bucket", "example-orders", EAST, "111122223333")
+    assert str(at) == "bucket example-orders (us-east-1)"
+    assert [Step(at, *sides).action for sides in ((None, {}), ({}, {}), ({}, None))] == [
         "create",
         "update",
         "delete",

@@ -7,12 +7,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Step
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish, plan
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_diffs, as_results
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict import (
+    AFTER_SETUP,
+    IN_VERIFY,
     canary_problems,
     drift_problem,
     metric_notes,
@@ -91,7 +94,7 @@ def metric(name: str, region: str = "us-west-2", *, published: bool = False) -> 
 
 def test_a_pair_that_replicates_has_no_problems() -> None:
     assert drift_problem(a_pair(), []) == []
-    assert canary_problems([canary()]) == []
+    assert canary_problems([canary()], IN_VERIFY) == []
 
 
 def test_drift_names_each_place_and_how_to_put_it_right() -> None:
@@ -106,27 +109,35 @@ def test_drift_names_each_place_and_how_to_put_it_right() -> None:
         assert part in said
 
 
-def test_each_canary_that_did_not_arrive_is_a_problem_with_its_own_next_step() -> None:
-    advice = {
-        "late": "longer `deadline_seconds`",
-        "failed": "run again, then look at its policy and keys",
-        "differs": "Correct that, then run again",
-        "not_written": "Correct that, then run again",
-    }
-    for status, next_step in advice.items():
-        (said,) = canary_problems([canary(status=status, reason="the reason")])
-        assert f"from example-orders to example-orders-dr by rule 'r' is {status}: the reason." in said
-        assert next_step in said
+@pytest.mark.parametrize(
+    ("advice", "status", "next_step"),
+    [
+        (IN_VERIFY, "late", "longer `deadline_seconds`"),
+        (IN_VERIFY, "failed", "run again, then look at its policy and keys"),
+        (IN_VERIFY, "differs", "Correct that, then run again"),
+        (IN_VERIFY, "not_written", "Correct that, then run again"),
+        (AFTER_SETUP, "late", "Raise `wait_timeout`"),
+        (AFTER_SETUP, "failed", "Look at the role's policies"),
+        (AFTER_SETUP, "differs", "`wait: false`"),
+        (AFTER_SETUP, "not_written", "`wait: false`"),
+    ],
+)
+def test_each_canary_that_did_not_arrive_is_a_problem_with_its_own_next_step(
+    advice: dict[str, str], status: str, next_step: str
+) -> None:
+    (said,) = canary_problems([canary(status=status, reason="the reason")], advice)
+    assert f"from example-orders to example-orders-dr by rule 'r' is {status}: the reason." in said
+    assert next_step in said
 
 
 def test_what_a_canary_left_behind_is_a_problem_even_when_it_arrived() -> None:
-    (said,) = canary_problems([canary(left_behind=["b/k (v): denied", "c/k (v): denied"])])
+    (said,) = canary_problems([canary(left_behind=["b/k (v): denied", "c/k (v): denied"])], IN_VERIFY)
     assert "b/k (v): denied; c/k (v): denied" in said
     assert "Delete" in said
 
 
 def test_a_canary_can_be_two_problems() -> None:
-    assert len(canary_problems([canary(status="late", reason="x", left_behind=["y"])])) == 2
+    assert len(canary_problems([canary(status="late", reason="x", left_behind=["y"])], IN_VERIFY)) == 2
 
 
 def test_metrics_that_are_not_there_yet_are_noted_once_each() -> None:

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""A pair set up, paused and taken down: the checks before the plan, and the proof after it.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible.module_utils.common.warnings import warn
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from .._aws.canary import Canary, Route, each, prove
+from .._aws.contents import count_versions
+from .._aws.gateway import Gateway, asking
+from .._aws.simulation import simulate
+from .._core.adoption import Existing, adopted, existing_notes
+from .._core.constraints import check_accounts
+from .._core.foreign import rules_beside, warnings_about
+from .._core.model import Accounts, InvalidInput, Pair
+from .._core.plan import Observed, Wish, applied, plan
+from .._core.preflight import Check, Status, fact_addresses, preflight, require, simulations
+from .._core.proofs import flights_of_destinations, unproven
+from .._core.replication import (
+    Intent,
+    bucket_deletion_wish,
+    check_buckets,
+    gap_notes,
+    gaps,
+    leftovers,
+    notes,
+    object_lock_newly,
+    optional_addresses,
+    pair_addresses,
+    pair_removal_wish,
+    pair_wish,
+    roles_kept_notes,
+    statements_owed,
+    unrecorded_pauses,
+    without_overlap,
+    without_roles_in_use,
+)
+from .._core.verdict import AFTER_SETUP, canary_problems
+from .clients import Clients
+from .pair_options import credentials_from
+from .reconcile import NotProven, reconcile
+
+MOST_PAGES_COUNTED = 100
+"""Of a bucket that is adopted so many pages of 1,000 versions are counted; of more it says "at least"."""
+
+
+class Setup:
+    """One run of `state: present` or `state: paused`."""
+
+    def __init__(self, module: AnsibleAWSModule, clients: Clients, gateway: Gateway, pair: Pair) -> None:
+        self.module = module
+        self.clients = clients
+        self.gateway = gateway
+        self.pair = pair
+        self.accounts: Accounts = clients.accounts_of(pair, credentials_from(module.params))
+        self.paused = module.params["state"] == "paused"
+        self.result: dict[str, Any] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Check, plan, change, prove."""
+        check_accounts(self.pair, self.accounts)
+        addresses = pair_addresses(self.pair, self.accounts)
+        optional = [*optional_addresses(addresses), *fact_addresses(self.pair, self.accounts)]
+        change = reconcile(self.module, self.gateway, addresses, self.goal, optional)
+        self.result.update(change)
+        self.result["canaries"] = self.prove() if self.is_to_be_proven() else []
+        return self.result
+
+    def goal(self, observed: Observed) -> tuple[Wish, Wish]:
+        """What is wished and unwanted, when all checks have passed."""
+        pair, accounts, params = self.pair, self.accounts, self.module.params
+        check_buckets(pair.ends(), accounts, observed, create=params["create_buckets"])
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        wish = pair_wish(pair, accounts, observed, Intent(self.paused, params["purge_rules"], now))
+        leftover = leftovers(pair, accounts, observed)
+        checks = self.check(observed, wish)
+        existing = self.existing_objects(observed)
+        build, unwanted = without_overlap(wish, without_roles_in_use(leftover, observed))
+        after = applied(plan(build, observed, unwanted), observed)
+        open_gaps = gaps(pair, accounts, after)
+        said = [
+            *notes(wish, observed),
+            *existing_notes(existing),
+            *roles_kept_notes(leftover, observed),
+            *gap_notes(open_gaps),
+            *(check.message for check in checks if check.status is Status.UNKNOWN),
+        ]
+        self.result = {
+            "notes": [*said, *(unrecorded_pauses(pair) if self.paused else [])],
+            "preflight": [check.as_result() for check in checks],
+            "foreign_rules": rules_beside(pair, accounts, observed),
+            "existing_objects": [one.as_result() for one in existing],
+            "statements_to_apply": statements_owed(pair, accounts, observed),
+            "gaps": open_gaps,
+        }
+        for warning in [] if params["purge_rules"] else warnings_about(pair, accounts, observed):
+            warn(warning)  # AnsibleAWSModule.warn would also pass it to exit_json, which ansible-core deprecates
+        for check in checks:
+            if check.status is Status.WARNING:
+                warn(check.message)
+        require(checks, self.result)
+        self.confirm_object_lock(object_lock_newly(wish, observed))
+        return build, unwanted
+
+    def check(self, observed: Observed, wish: Wish) -> list[Check]:
+        """All read-only checks."""
+        asked = simulations(self.pair, self.accounts, observed, wish)
+        answers = {one.role: simulate(self.clients, one) for one in asked}
+        simulated = {role: decisions for role, decisions in answers.items() if decisions is not None}
+        return preflight(self.pair, self.accounts, observed, wish, simulated)
+
+    def existing_objects(self, observed: Observed) -> list[Existing]:
+        """What the sources hold that no new rule will replicate."""
+        if self.paused:
+            return []
+        found = []
+        for one in adopted(self.pair, self.accounts, observed):
+            owner = self.accounts[one.end.bucket].id
+            client = self.clients("s3", one.end.region, owner)
+            with asking(f"the versions of bucket '{one.end.bucket}'", "s3:ListBucketVersions"):
+                counted = count_versions(client, one.end.bucket, owner, one.prefixes, MOST_PAGES_COUNTED)
+            found.append(Existing(one.end.bucket, one.prefixes, *counted))
+        return found
+
+    def confirm_object_lock(self, buckets: list[str]) -> None:
+        """Enabling Object Lock on a bucket that is there already needs the pair's name; check mode only says so."""
+        if not buckets or self.module.params["confirm_object_lock"] == self.pair.name:
+            return
+        message = (
+            f"pair '{self.pair.name}': Object Lock on {', '.join(buckets)} can never be disabled again, nor can "
+            f"versioning be suspended there. Set `confirm_object_lock: {self.pair.name}` if that is meant."
+        )
+        if not self.module.check_mode:
+            raise InvalidInput(message)
+        warn(message)
+
+    def is_to_be_proven(self) -> bool:
+        """Only a change can break what worked, and a pause is no promise to replicate."""
+        asked = self.module.params["wait"] and not self.module.check_mode
+        return asked and self.result["changed"] and not self.paused
+
+    def prove(self) -> list[dict[str, Any]]:
+        """Send a canary to each destination and in each encryption; a wrong role or key shows in nothing else."""
+        deadline = self.module.params["wait_timeout"]
+        flights = flights_of_destinations(self.pair, self.accounts)
+        routes = [Route.of(flight, self.accounts, self.clients) for flight in flights]
+        canaries: list[Canary] = each(lambda route: prove(route, deadline), routes)
+        results = [canary.as_result() for canary in canaries]
+        self.result["notes"] += unproven(self.pair, self.accounts)
+        problems = canary_problems(results, AFTER_SETUP)
+        if problems:
+            message = (
+                f"pair '{self.pair.name}' is set up, and yet objects do not arrive. {' '.join(problems)} Another run "
+                "would change nothing and send no canary: prove it by crossregion.s3_dr.s3_dr_verify."
+            )
+            raise NotProven(message, {**self.result, "canaries": results})
+        return results
+
+
+def take_down(module: AnsibleAWSModule, clients: Clients, gateway: Gateway, pair: Pair) -> dict[str, Any]:
+    """Remove what is the pair's, and the buckets that are named."""
+    accounts = clients.accounts_of(pair, credentials_from(module.params))
+    named = module.params["delete_buckets"]
+    addresses = pair_addresses(pair, accounts)
+    deletions = [
+        address for end in pair.ends() if end.bucket in named for address in bucket_deletion_wish(end, accounts)
+    ]
+    said: list[str] = []
+
+    def goal(observed: Observed) -> tuple[Wish, Wish]:
+        unwanted = pair_removal_wish(pair, accounts, observed, named)
+        said.extend(roles_kept_notes(unwanted, observed))
+        return {}, without_roles_in_use(unwanted, observed)
+
+    result = reconcile(module, gateway, [*addresses, *deletions], goal, optional_addresses(addresses))
+    return {**result, "notes": said}

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""CloudTrail in memory: trails with their selectors. A log bucket must allow what CloudTrail demands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .calls import OWNER, Answer, client_error, tag_list, tag_map
+from .s3 import FakeS3
+
+
+@dataclass
+class CloudTrailTrail:
+    """One trail."""
+
+    settings: Answer
+    tags: dict[str, str]
+    logging: bool = False
+    selectors: Answer = field(
+        default_factory=lambda: {
+            "EventSelectors": [
+                {
+                    "ReadWriteType": "All",
+                    "IncludeManagementEvents": True,
+                    "DataResources": [],
+                    "ExcludeManagementEventSources": [],
+                }
+            ]
+        }
+    )
+
+
+class FakeCloudTrail(FakeS3):
+    """CloudTrail of the account, which asks S3 for its log bucket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trails: dict[tuple[str, str], CloudTrailTrail] = {}
+
+    def _trail(self, name: str, region: str) -> CloudTrailTrail:
+        if (name, region) not in self.trails:
+            raise client_error("TrailNotFoundException", f"Unknown trail: {name}")
+        return self.trails[name, region]
+
+    def _cloudtrail_GetTrail(self, params: Answer, region: str) -> Answer:
+        trail = self._trail(params["Name"], region)
+        return {"Trail": {"Name": params["Name"], "TrailARN": _trail_arn(params["Name"], region), **trail.settings}}
+
+    def _cloudtrail_ListTags(self, params: Answer, region: str) -> Answer:
+        arn = params["ResourceIdList"][0]
+        tags = self._trail(arn.rsplit("/", 1)[1], region).tags
+        return {"ResourceTagList": [{"ResourceId": arn, "TagsList": tag_list(tags)}]}
+
+    def _cloudtrail_CreateTrail(self, params: Answer, region: str) -> None:
+        if (params["Name"], region) in self.trails:
+            raise client_error("TrailAlreadyExistsException", "The trail exists.")
+        self._check_log_bucket(params, region)
+        self.trails[params["Name"], region] = CloudTrailTrail(_trail_settings(params), tag_map(params["TagsList"]))
+
+    def _check_log_bucket(self, params: Answer, region: str) -> None:
+        bucket = self.buckets.get(params["S3BucketName"])
+        if bucket is None:
+            raise client_error("S3BucketDoesNotExistException", "The bucket does not exist")
+        if _trail_arn(params["Name"], region) not in (bucket.policy or ""):
+            raise client_error("InsufficientS3BucketPolicyException", "Incorrect S3 bucket policy is detected")
+
+    def _cloudtrail_UpdateTrail(self, params: Answer, region: str) -> None:
+        self._trail(params["Name"], region).settings = _trail_settings(params)
+
+    def _cloudtrail_AddTags(self, params: Answer, region: str) -> None:
+        self._trail(params["ResourceId"].rsplit("/", 1)[1], region).tags.update(tag_map(params["TagsList"]))
+
+    def _cloudtrail_DeleteTrail(self, params: Answer, region: str) -> None:
+        self._trail(params["Name"], region)
+        del self.trails[params["Name"], region]
+
+    def _cloudtrail_GetTrailStatus(self, params: Answer, region: str) -> Answer:
+        return {"IsLogging": self._trail(params["Name"], region).logging}
+
+    def _cloudtrail_StartLogging(self, params: Answer, region: str) -> None:
+        self._trail(params["Name"], region).logging = True
+
+    def _cloudtrail_StopLogging(self, params: Answer, region: str) -> None:
+        self._trail(params["Name"], region).logging = False
+
+    def _cloudtrail_GetEventSelectors(self, params: Answer, region: str) -> Answer:
+        return self._trail(params["TrailName"], region).selectors
+
+    def _cloudtrail_PutEventSelectors(self, params: Answer, region: str) -> None:
+        trail = self._trail(params["TrailName"], region)
+        trail.selectors = {"AdvancedEventSelectors": params["AdvancedEventSelectors"]}
+
+
+def _trail_arn(name: str, region: str) -> str:
+    return f"arn:aws:cloudtrail:{region}:{OWNER}:trail/{name}"
+
+
+def _trail_settings(params: Answer) -> Answer:
+    settings = {key: value for key, value in params.items() if key not in ("Name", "TagsList")}
+    settings["LogFileValidationEnabled"] = settings.pop("EnableLogFileValidation", False)
+    return settings

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""S3 in memory: buckets with their settings and versions."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from .calls import OWNER, Answer, client_error
+from .iam import FakeIam
+
+PAGE = 1000
+_OBJECT_SETTINGS = ("ServerSideEncryption", "SSEKMSKeyId", "Tagging")
+
+
+@dataclass
+class Bucket:
+    """One bucket with its settings and versions, the newest version last."""
+
+    region: str
+    owner: str = OWNER
+    versioning: str | None = None
+    policy: str | None = None
+    replication: Answer | None = None
+    public_access_block: Answer | None = None
+    object_lock: Answer | None = None
+    encryption: Answer = field(default_factory=lambda: {"SSEAlgorithm": "AES256"})
+    ownership: str | None = "BucketOwnerEnforced"
+    payer: str = "BucketOwner"
+    versions: list[Answer] = field(default_factory=list)
+    uploads: list[Answer] = field(default_factory=list)
+    locked: set[str] = field(default_factory=set)
+
+
+class FakeS3(FakeIam):
+    """S3 of all accounts, which asks IAM who is named in a policy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.buckets: dict[str, Bucket] = {}
+        self.replicates: Callable[[Answer], str | None] = lambda version: "COMPLETED"
+        """The ReplicationStatus of a version, each time that it is asked for."""
+
+    def _bucket(self, params: Answer, region: str) -> Bucket:
+        bucket = self.buckets.get(params["Bucket"])
+        if bucket is None:
+            raise client_error("NoSuchBucket", "The specified bucket does not exist")
+        if not self._is_owner(bucket, params):
+            raise client_error("AccessDenied", "Access Denied")
+        if bucket.region != region:
+            raise client_error("PermanentRedirect", "The bucket must be addressed using the specified endpoint")
+        return bucket
+
+    def _is_owner(self, bucket: Bucket, params: Answer) -> bool:
+        return params.get("ExpectedBucketOwner") == self.account == bucket.owner
+
+    def _s3_HeadBucket(self, params: Answer, region: str) -> Answer:
+        bucket = self.buckets.get(params["Bucket"])
+        if bucket is None:
+            raise client_error("404", "Not Found")
+        if not self._is_owner(bucket, params):
+            raise client_error("403", "Forbidden")
+        return {"ResponseMetadata": {"HTTPHeaders": {"x-amz-bucket-region": bucket.region}}}
+
+    def _s3_CreateBucket(self, params: Answer, region: str) -> None:
+        if params["Bucket"] in self.buckets:
+            raise client_error("BucketAlreadyExists", "The requested bucket name is not available")
+        constraint = params.get("CreateBucketConfiguration", {}).get("LocationConstraint")
+        if constraint != (None if region == "us-east-1" else region):
+            raise client_error("IllegalLocationConstraintException", "The location constraint is incompatible")
+        self.buckets[params["Bucket"]] = Bucket(region, self.account)
+
+    def _s3_DeleteBucket(self, params: Answer, region: str) -> None:
+        bucket = self._bucket(params, region)
+        if bucket.versions or bucket.uploads:
+            raise client_error("BucketNotEmpty", "The bucket you tried to delete is not empty")
+        del self.buckets[params["Bucket"]]
+
+    def _s3_GetBucketVersioning(self, params: Answer, region: str) -> Answer:
+        status = self._bucket(params, region).versioning
+        return {"Status": status} if status else {}
+
+    def _s3_PutBucketVersioning(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).versioning = params["VersioningConfiguration"]["Status"]
+
+    def _s3_GetObjectLockConfiguration(self, params: Answer, region: str) -> Answer:
+        found = self._bucket(params, region).object_lock
+        if found is None:
+            raise client_error("ObjectLockConfigurationNotFoundError", "It does not exist for this bucket")
+        return {"ObjectLockConfiguration": found}
+
+    def _s3_PutObjectLockConfiguration(self, params: Answer, region: str) -> None:
+        bucket = self._bucket(params, region)
+        if bucket.versioning != "Enabled":
+            raise client_error(
+                "InvalidBucketState",
+                "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration",
+            )
+        bucket.object_lock = params["ObjectLockConfiguration"]
+
+    def _s3_GetBucketEncryption(self, params: Answer, region: str) -> Answer:
+        rules = [{"ApplyServerSideEncryptionByDefault": self._bucket(params, region).encryption}]
+        return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+
+    def _s3_GetBucketOwnershipControls(self, params: Answer, region: str) -> Answer:
+        ownership = self._bucket(params, region).ownership
+        if ownership is None:
+            raise client_error("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
+        return {"OwnershipControls": {"Rules": [{"ObjectOwnership": ownership}]}}
+
+    def _s3_GetBucketRequestPayment(self, params: Answer, region: str) -> Answer:
+        return {"Payer": self._bucket(params, region).payer}
+
+    def _s3_GetPublicAccessBlock(self, params: Answer, region: str) -> Answer:
+        found = self._bucket(params, region).public_access_block
+        if found is None:
+            raise client_error("NoSuchPublicAccessBlockConfiguration", "There is none")
+        return {"PublicAccessBlockConfiguration": found}
+
+    def _s3_PutPublicAccessBlock(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).public_access_block = params["PublicAccessBlockConfiguration"]
+
+    def _s3_GetBucketPolicy(self, params: Answer, region: str) -> Answer:
+        policy = self._bucket(params, region).policy
+        if policy is None:
+            raise client_error("NoSuchBucketPolicy", "The bucket policy does not exist")
+        return {"Policy": policy}
+
+    def _s3_PutBucketPolicy(self, params: Answer, region: str) -> None:
+        if not self.has_principals_of(params["Policy"]):
+            raise client_error("MalformedPolicy", "Invalid principal in policy")
+        self._bucket(params, region).policy = params["Policy"]
+
+    def _s3_DeleteBucketPolicy(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).policy = None
+
+    def _s3_GetBucketReplication(self, params: Answer, region: str) -> Answer:
+        found = self._bucket(params, region).replication
+        if found is None:
+            raise client_error("ReplicationConfigurationNotFoundError", "The configuration was not found")
+        return {"ReplicationConfiguration": found}
+
+    def _s3_PutBucketReplication(self, params: Answer, region: str) -> None:
+        bucket, wanted = self._bucket(params, region), params["ReplicationConfiguration"]
+        if bucket.versioning != "Enabled":
+            raise client_error(
+                "InvalidRequest", "Versioning must be 'Enabled' on the bucket to apply a replication configuration"
+            )
+        for rule in wanted["Rules"]:
+            self._check_rule(rule)
+        bucket.replication = wanted
+
+    def _check_rule(self, rule: Answer) -> None:
+        if "ExistingObjectReplication" in rule or "DeleteMarkerReplication" not in rule or "Priority" not in rule:
+            raise client_error("MalformedXML", "The XML you provided was not well-formed")
+        destination = self.buckets.get(rule["Destination"]["Bucket"].rsplit(":", 1)[1])
+        if destination is None:
+            raise client_error("InvalidRequest", "Destination bucket must exist.")
+        if destination.versioning != "Enabled":
+            raise client_error("InvalidRequest", "Destination bucket must have versioning enabled.")
+
+    def _s3_DeleteBucketReplication(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).replication = None
+
+    def _s3_ListObjectVersions(self, params: Answer, region: str) -> Answer:
+        rows = sorted(self._bucket(params, region).versions, key=lambda row: (row["Key"], row["VersionId"]))
+        after = (params.get("KeyMarker", ""), params.get("VersionIdMarker", ""))
+        start = params.get("Prefix", "")
+        rows = [row for row in rows if (row["Key"], row["VersionId"]) > after and row["Key"].startswith(start)]
+        page = rows[:PAGE]
+        answer: Answer = {"IsTruncated": len(rows) > PAGE, "EncodingType": params.get("EncodingType", "")}
+        if answer["IsTruncated"]:
+            answer |= {"NextKeyMarker": page[-1]["Key"], "NextVersionIdMarker": page[-1]["VersionId"]}
+        for kind, wanted in (("Versions", False), ("DeleteMarkers", True)):
+            found = [_listed(row) for row in page if row.get("marker", False) is wanted]
+            if found:
+                answer[kind] = found
+        return answer
+
+    def _s3_DeleteObjects(self, params: Answer, region: str) -> Answer:
+        bucket, wanted = self._bucket(params, region), params["Delete"]["Objects"]
+        if not 1 <= len(wanted) <= PAGE:
+            raise client_error("MalformedXML", "The XML you provided was not well-formed")
+        errors = []
+        for row in wanted:
+            if row["Key"] in bucket.locked:
+                errors.append({**row, "Code": "AccessDenied", "Message": "it is protected by Object Lock"})
+            else:
+                _delete_version(bucket, row["Key"], row["VersionId"])
+        return {"Errors": errors} if errors else {}
+
+    def _s3_ListMultipartUploads(self, params: Answer, region: str) -> Answer:
+        uploads = self._bucket(params, region).uploads
+        return {"IsTruncated": False, **({"Uploads": list(uploads)} if uploads else {})}
+
+    def _s3_AbortMultipartUpload(self, params: Answer, region: str) -> None:
+        bucket = self._bucket(params, region)
+        bucket.uploads = [one for one in bucket.uploads if one["UploadId"] != params["UploadId"]]
+
+    def _s3_PutObject(self, params: Answer, region: str) -> Answer:
+        bucket = self._bucket(params, region)
+        body = params["Body"]
+        version = {
+            "Key": params["Key"],
+            "VersionId": "null",
+            "body": body if isinstance(body, bytes) else body.read(),
+            "settings": {name: params[name] for name in _OBJECT_SETTINGS if name in params},
+        }
+        if bucket.versioning != "Enabled":
+            _delete_version(bucket, params["Key"], "null")
+            bucket.versions.append(version)
+            return {"VersionId": "null"} if bucket.versioning == "Suspended" else {}
+        version["VersionId"] = f"v{len(self.calls)}"
+        bucket.versions.append(version)
+        for rule in (bucket.replication or {"Rules": []})["Rules"]:
+            destination = self.buckets[rule["Destination"]["Bucket"].rsplit(":", 1)[1]]
+            destination.versions.append(dict(version))
+        return {"VersionId": version["VersionId"]}
+
+    def _version(self, params: Answer, region: str) -> Answer:
+        for version in self._bucket(params, region).versions:
+            if (version["Key"], version["VersionId"]) == (params["Key"], params["VersionId"]):
+                return version
+        raise client_error("NoSuchVersion", "The specified version does not exist.")
+
+    def _s3_HeadObject(self, params: Answer, region: str) -> Answer:
+        version = self._version(params, region)
+        status = self.replicates(version)
+        return {"ContentLength": len(version["body"]), **({"ReplicationStatus": status} if status else {})}
+
+    def _s3_GetObject(self, params: Answer, region: str) -> Answer:
+        return {"Body": io.BytesIO(self._version(params, region)["body"])}
+
+    def _s3_DeleteObject(self, params: Answer, region: str) -> None:
+        bucket, key, version = self._bucket(params, region), params["Key"], params.get("VersionId")
+        if version is None and bucket.versioning is not None:
+            marker = "null" if bucket.versioning == "Suspended" else f"m{len(self.calls)}"
+            _delete_version(bucket, key, "null" if marker == "null" else "")
+            bucket.versions.append({"Key": key, "VersionId": marker, "marker": True, "body": b""})
+        else:
+            _delete_version(bucket, key, version or "null")
+
+
+def _delete_version(bucket: Bucket, key: str, version: str) -> None:
+    bucket.versions = [one for one in bucket.versions if (one["Key"], one["VersionId"]) != (key, version)]
+
+
+def _listed(version: Answer) -> Answer:
+    size = {} if version.get("marker") else {"Size": len(version["body"])}
+    return {"Key": quote(version["Key"]), "VersionId": version["VersionId"], **size}
