@@ -49,7 +49,7 @@ def empty(s3: Any, bucket: str) -> None:
         rows = page.get("Versions", []) + page.get("DeleteMarkers", [])
         if rows:
             objects = [{"Key": row["Key"], "VersionId": row["VersionId"]} for row in rows]
-            s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+            s3.delete_objects(Bucket=bucket, Delete={"Objects": objects}, BypassGovernanceRetention=True)
 
 
 def clean_roles(prefix: str, iam: Any) -> None:
@@ -59,6 +59,12 @@ def clean_roles(prefix: str, iam: Any) -> None:
             for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
                 iam.delete_role_policy(RoleName=name, PolicyName=policy)
             iam.delete_role(RoleName=name)
+    for policy in iam.get_paginator("list_policies").paginate(Scope="Local").build_full_result()["Policies"]:
+        if prefix in policy["PolicyName"]:
+            for version in iam.list_policy_versions(PolicyArn=policy["Arn"])["Versions"]:
+                if not version["IsDefaultVersion"]:
+                    iam.delete_policy_version(PolicyArn=policy["Arn"], VersionId=version["VersionId"])
+            iam.delete_policy(PolicyArn=policy["Arn"])
 
 
 if __name__ == "__main__":
