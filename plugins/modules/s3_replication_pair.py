@@ -282,8 +282,8 @@ preflight:
       returned: always
       sample: null
 foreign_rules:
-  description: The rules of the source buckets that are not this pair's.
-  returned: when O(state) is not V(absent)
+  description: The rules of the source buckets that are not this pair's. They are kept, unless O(purge_rules).
+  returned: success
   type: list
   elements: dict
   contains:

@@ -417,6 +417,13 @@ def notes(wish: Wish, observed: Observed) -> list[str]:
         said.append(
             f"Versioning is new on {', '.join(newly_versioned)}: AWS advises to wait 15 minutes before writing objects."
         )
+    for address, ours in wish.items():
+        before = observed[address] if address.kind == "bucket_replication" else None
+        if before and before["Role"] != ours["Role"]:
+            said.append(
+                f"{address.name} replicated as {before['Role']} and is to replicate as {ours['Role']}. The other role "
+                "stays: delete it if nobody needs it."
+            )
     return said
 
 

@@ -173,12 +173,13 @@ def take_down(module: AnsibleAWSModule, clients: Clients, gateway: Gateway, pair
     deletions = [
         address for end in pair.ends() if end.bucket in named for address in bucket_deletion_wish(end, accounts)
     ]
-    said: list[str] = []
+    seen: dict[str, Any] = {}
 
     def goal(observed: Observed) -> tuple[Wish, Wish]:
         unwanted = pair_removal_wish(pair, accounts, observed, named)
-        said.extend(roles_kept_notes(unwanted, observed))
+        seen["notes"] = roles_kept_notes(unwanted, observed)
+        seen["foreign_rules"] = rules_beside(pair, accounts, observed)
         return {}, without_roles_in_use(unwanted, observed)
 
     result = reconcile(module, gateway, [*addresses, *deletions], goal, optional_addresses(addresses))
-    return {**result, "notes": said}
+    return {**result, **seen}

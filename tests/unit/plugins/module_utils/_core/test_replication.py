@@ -480,6 +480,15 @@ def test_the_buckets_of_others_are_not_checked() -> None:
     check_buckets(a_pair().ends(), NOT_OURS, observed, create=False)
 
 
+def test_a_role_that_gives_way_to_ours_is_named() -> None:
+    pair = a_pair()
+    held = {address("bucket_replication"): {"Role": "arn:aws:iam::111122223333:role/before", "Rules": []}}
+    observed = {**nothing(pair), **held}
+    (said,) = (one for one in notes(pair_wish(pair, ACCOUNTS, observed), observed) if "replicated as" in one)
+    for part in (PRIMARY.bucket, "role/before", "role/s3-dr-orders-to-us-west-2", "delete it if nobody needs it"):
+        assert part in said
+
+
 # --- statements that are needed no more ----------------------------------------------------------------------
 
 THEIRS = {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs", "Effect": "Allow"}]}
