@@ -275,7 +275,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
     without_roles_in_use,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict import (
-    IN_VERIFY,
     canary_problems,
     drift_problem,
     metric_notes,
@@ -341,7 +340,7 @@ def verify(module: AnsibleAWSModule, gateway: Gateway, clients: Clients) -> dict
     flights = [canary.as_result() for canary in canaries]
     return {
         "changed": False,
-        "problems": [*drift_problem(pair, drift), *canary_problems(flights, IN_VERIFY)],
+        "problems": [*drift_problem(pair, drift), *canary_problems(flights)],
         "summary": summary(pair, drift, flights),
         "drift": as_results(drift),
         "diff": as_diffs(drift),

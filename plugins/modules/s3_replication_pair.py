@@ -38,11 +38,21 @@ options:
       - Also the way to be rid of rules that this pair had under other IDs.
     type: bool
     default: false
+  on_failed_check:
+    description:
+      - What to do when a check before the change says that objects would fail to replicate.
+      - V(warn) goes on, for surroundings that you know better than the checks. The proof then tells.
+      - Pausing always goes on.
+    type: str
+    choices: [fail, warn]
+    default: fail
   wait:
     description:
       - Whether a change is proven. One object for each direction, destination and encryption is written under the
         rule's prefix and C(.s3-dr-canary/), watched until it arrives, compared, and removed at both ends.
-      - Needs the permissions s3:PutObject, s3:GetObjectVersion and s3:DeleteObjectVersion on these keys.
+      - Needs the permissions s3:PutObject, s3:GetObjectVersion and s3:DeleteObjectVersion on these keys, for rules with
+        tags s3:PutObjectTagging, and for KMS the use of the source's and the replicas' key. Without them the task warns
+        that nothing was proven.
     type: bool
     default: true
   wait_timeout:
@@ -275,7 +285,7 @@ preflight:
       description: What was seen, and what to do.
       type: str
       returned: always
-      sample: 'Versioning of example-orders-dr is enabled.'
+      sample: Bucket 'example-orders-dr' has versioning enabled.
     failure_code:
       description: The reason that S3 would give for objects that do not replicate.
       type: str
@@ -543,6 +553,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["present", "paused", "absent"], "default": "present"},
             "create_buckets": {"type": "bool", "default": True},
             "purge_rules": {"type": "bool", "default": False},
+            "on_failed_check": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
             "wait": {"type": "bool", "default": True},
             "wait_timeout": {"type": "int", "default": 300},
             "confirm_object_lock": {"type": "str"},

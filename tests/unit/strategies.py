@@ -104,7 +104,7 @@ ROLE_SETTINGS = (
     RoleSettings(
         "to-{destination}",
         permissions_boundary="arn:aws:iam::111122223333:policy/fence",
-        tags=(("managed-by", "me"), ("team", "red")),
+        tags=(("cost", "shared"), ("team", "red")),
     ),
 )
 

@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from .._core.model import Accounts, End, Rule
 from .._core.proofs import RESERVED_PREFIX, Flight
 from .row import Client, ClientFor
-from .sdk_errors import BotoCoreError, ClientError
+from .sdk_errors import DENIED, BotoCoreError, ClientError, error_code
 
 ARCHIVE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 _FIRST_PAUSE_SECONDS = 0.25
@@ -30,8 +30,9 @@ class Canary:
     """What became of one canary.
 
     `encryption` is what was asked for when it was written: the bucket's `default`, or `aws:kms`.
-    `status` is `replicated`, `failed`, `late`, `differs` or `not_written`; `compared` says what was compared with the
-    replica: its `bytes`, or its `size` where it arrives in a class that must be restored before it can be read.
+    `status` is `replicated`, `failed`, `late`, `differs`, `not_written` or `unreadable`; `compared` says what was
+    compared with the replica: its `bytes`; its `size` where it arrives in a class that must be restored to be read; or
+    only the `status` that S3 gives its source, where the replica may not be read.
     """
 
     rule: str
@@ -132,7 +133,7 @@ def fly(
     started = clock()
     outcome = _watch(route, key, version, body, started + deadline_seconds, sleep, clock)
     seconds = round(clock() - started, 3)
-    if outcome["status"] == "late":
+    if outcome["status"] == "late" or (outcome["status"] == "unreadable" and "compared" not in outcome):
         left_behind = _left_to_arrive(route, key, version)
     else:
         left_behind = _remove_everywhere(route, key, version)
@@ -193,7 +194,9 @@ def _watch(
         try:
             outcome = _look(route, key, version, body)
         except ClientError as error:
-            return {"status": "failed", "reason": str(error)}
+            if error_code(error) in DENIED:
+                return {"status": "unreadable", "reason": f"it may not be looked at: {error}"}
+            outcome, waiting_for = None, str(error)
         except BotoCoreError as error:  # the connection; the object may well be on its way
             outcome, waiting_for = None, str(error)
         if outcome is not None:
@@ -225,10 +228,13 @@ def _compare(route: Route, key: str, version: str, body: bytes) -> dict[str, str
     """Read the replica; one in an archive class cannot be read without a restore, so its size must do."""
     replica = {**route.destination.bucket, "Key": key, "VersionId": version}
     client = route.destination.client
-    if route.destination.end.storage_class in ARCHIVE_CLASSES:
-        compared, alike = "size", client.head_object(**replica)["ContentLength"] == len(body)
-    else:
-        compared, alike = "bytes", client.get_object(**replica)["Body"].read() == body
+    try:
+        if route.destination.end.storage_class in ARCHIVE_CLASSES:
+            compared, alike = "size", client.head_object(**replica)["ContentLength"] == len(body)
+        else:
+            compared, alike = "bytes", client.get_object(**replica)["Body"].read() == body
+    except ClientError as error:
+        return _not_compared(error)
     if alike:
         return {"status": "replicated", "compared": compared}
     return {
@@ -236,6 +242,15 @@ def _compare(route: Route, key: str, version: str, body: bytes) -> dict[str, str
         "compared": compared,
         "reason": f"the replica in {route.destination.end.bucket} differs in its {compared}",
     }
+
+
+def _not_compared(error: ClientError) -> dict[str, str]:
+    """S3 says that it replicated, and the replica cannot be read: a matter of permissions, or of replication."""
+    if error_code(error) in DENIED:
+        return {"status": "unreadable", "compared": "status", "reason": f"S3 says COMPLETED, but reading it: {error}"}
+    if error_code(error) in ("NoSuchVersion", "NoSuchKey", "404"):
+        return {"status": "failed", "reason": f"S3 says COMPLETED, and the replica is not there: {error}"}
+    raise error
 
 
 def _left_to_arrive(route: Route, key: str, version: str) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from .._core.plan import waves
 from . import alarm_rows, cloudtrail_rows, fact_rows, iam_rows, key_rows, s3_rows
 from .contents import NotDeleted
 from .row import Client, ClientFor, Row
-from .sdk_errors import BotoCoreError, ClientError
+from .sdk_errors import DENIED, BotoCoreError, ClientError, error_code
 
 ROWS: dict[str, Row] = {
     **s3_rows.ROWS,
@@ -38,7 +38,6 @@ _EVENTUAL_SECONDS = 120.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 
-_DENIED = ("403", "AccessDenied", "AccessDeniedException", "Forbidden", "AuthorizationError", "MethodNotAllowed")
 _THROTTLED = (
     "Throttling",
     "ThrottlingException",
@@ -118,12 +117,12 @@ class Gateway:
         row = ROWS[address.kind]
         try:
             return self._patiently(
-                lambda: row.read(self._client(address), address), lambda error: _code(error) in _THROTTLED
+                lambda: row.read(self._client(address), address), lambda error: error_code(error) in _THROTTLED
             )
         except ClientError as error:
-            if _code(error) in row.missing:
+            if error_code(error) in row.missing:
                 return None
-            if optional and _code(error) in _DENIED:
+            if optional and error_code(error) in DENIED:
                 return {UNSEEN: f"these credentials may not read it: {row.permissions['read']} is missing"}
             raise AwsFailure(_explain(address, "read", row, error)) from error
         except BotoCoreError as error:
@@ -154,6 +153,8 @@ class Gateway:
     def _carry_out_step(self, step: Step) -> None:
         row = ROWS[step.address.kind]
         verb = "remove" if step.after is None else "write"
+        if row.shared:
+            self._check_unchanged(step)
         try:
             self._until_settled(step, row)
         except ClientError as error:
@@ -166,15 +167,24 @@ class Gateway:
         except BotoCoreError as error:
             raise AwsFailure(_explain_connection(step.address, error)) from error
 
+    def _check_unchanged(self, step: Step) -> None:
+        """Look once more before others' part is written again as it was when the plan was made."""
+        kind, there = step.address.kind, self._read(step.address)
+        if canonical(kind, there) not in (canonical(kind, step.before), canonical(kind, step.after)):
+            raise AwsFailure(
+                f"{step.address}: somebody changed it while this task ran, and writing it now would undo that. "
+                "Run again."
+            )
+
     def _until_settled(self, step: Step, row: Row) -> None:
         """Carry the step out; begin again while AWS gives an answer that is documented as passing."""
         gone = row.missing if step.after is None else frozenset[str]()
         try:
             self._patiently(
-                lambda: self._call(step, row), lambda error: _code(error) not in gone and _is_eventual(row, error)
+                lambda: self._call(step, row), lambda error: error_code(error) not in gone and _is_eventual(row, error)
             )
         except ClientError as error:
-            if _code(error) not in gone:
+            if error_code(error) not in gone:
                 raise  # else it is gone already, which is all that was wanted
         if row.seen_later and step.after is not None:
             self._until_seen(step)
@@ -204,15 +214,11 @@ def asking(what: str, permission: str) -> Iterator[None]:
         yield
     except ClientError as error:
         raise AwsFailure(
-            f"{what}: AWS refused {error.operation_name} ({_code(error)}: {_message(error)}). "
+            f"{what}: AWS refused {error.operation_name} ({error_code(error)}: {_message(error)}). "
             f"Allow {permission} to the credentials that this task uses, then run again."
         ) from error
     except BotoCoreError as error:
         raise AwsFailure(f"{what}: {explain_connection(error)}") from error
-
-
-def _code(error: ClientError) -> str:
-    return str(error.response["Error"].get("Code", ""))
 
 
 def _message(error: ClientError) -> str:
@@ -220,20 +226,20 @@ def _message(error: ClientError) -> str:
 
 
 def _is_eventual(row: Row, error: ClientError) -> bool:
-    code, message = _code(error), _message(error)
+    code, message = error_code(error), _message(error)
     return code in _THROTTLED or any(eventual.matches(code, message) for eventual in row.eventual)
 
 
 def _explain(address: Address, verb: str, row: Row, error: ClientError) -> str:
-    return f"{address}: AWS refused {error.operation_name} ({_code(error)}: {_message(error)}). " + _next_step(
+    return f"{address}: AWS refused {error.operation_name} ({error_code(error)}: {_message(error)}). " + _next_step(
         address, verb, row, error
     )
 
 
 def _next_step(address: Address, verb: str, row: Row, error: ClientError) -> str:
-    code = _code(error)
+    code = error_code(error)
     permission = row.permissions[verb]
-    if code in _DENIED:
+    if code in DENIED:
         return _next_step_when_denied(address, permission)
     if code in ("BucketAlreadyExists",):
         return f"The bucket name '{address.name}' belongs to another account. Choose another name."

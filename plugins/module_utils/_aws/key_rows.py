@@ -35,5 +35,6 @@ ROWS = {
         {"read": "kms:GetKeyPolicy", "write": "kms:PutKeyPolicy", "remove": ""},
         missing=frozenset({"NotFoundException"}),
         eventual=(Eventual("MalformedPolicyDocumentException", "principal"),),  # a role made a moment ago
+        shared=True,
     ),
 }

@@ -38,7 +38,8 @@ class Row:
     """One kind's calls.
 
     `write` gets the document before and after; `missing` are the codes for "nothing there"; `seen_later` says that
-    later steps need what this one wrote, and AWS may take a while to see it: it is read back until it does.
+    later steps need what this one wrote, and AWS may take a while to see it: it is read back until it does. `shared`
+    says that others write parts of the document, and that a write replaces all of it.
     """
 
     service: str
@@ -49,6 +50,7 @@ class Row:
     missing: frozenset[str] = frozenset()
     eventual: tuple[Eventual, ...] = ()
     seen_later: bool = False
+    shared: bool = False
 
 
 def never_written(client: Client, address: Address, before: Document | None, after: Document) -> None:

@@ -175,6 +175,7 @@ ROWS = {
         {"read": "s3:GetBucketPolicy", "write": "s3:PutBucketPolicy", "remove": "s3:DeleteBucketPolicy"},
         missing=NO_BUCKET | {"NoSuchBucketPolicy"},
         eventual=(*_SETTLING, Eventual("MalformedPolicy", "Invalid principal")),  # a role made a moment ago
+        shared=True,
     ),
     "bucket_replication": Row(
         "s3",
@@ -193,5 +194,6 @@ ROWS = {
             Eventual("InvalidRequest", "Destination bucket must have versioning enabled"),
             Eventual("InvalidRequest", "Destination bucket must exist"),
         ),
+        shared=True,
     ),
 }

@@ -7,6 +7,8 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
+from typing import Any
+
 try:
     from botocore.exceptions import BotoCoreError, ClientError
     from botocore.parsers import ResponseParserError
@@ -18,8 +20,18 @@ except ImportError:  # AnsibleAWSModule reports it with the way to install it; u
     class ClientError(Exception):
         """Stands in for the SDK's error when there is no SDK."""
 
+        response: dict[str, Any]
+
     class ResponseParserError(Exception):
         """Stands in for the SDK's error when there is no SDK."""
 
 
-__all__ = ["BotoCoreError", "ClientError", "ResponseParserError"]
+__all__ = ["DENIED", "BotoCoreError", "ClientError", "ResponseParserError", "error_code"]
+
+DENIED = ("403", "AccessDenied", "AccessDeniedException", "Forbidden", "AuthorizationError", "MethodNotAllowed")
+"""The codes by which AWS says that somebody may not."""
+
+
+def error_code(error: ClientError) -> str:
+    """AWS's code of the error; of an answer without a body the HTTP status."""
+    return str(error.response["Error"].get("Code", ""))

@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .model import Accounts, End, Link, Pair
+from .foreign import covers, filter_of
+from .model import Accounts, Document, End, Link, Pair
 from .plan import Observed
 from .replication import bucket_address
+from .rules import rule_document
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,22 @@ def adopted(pair: Pair, accounts: Accounts, observed: Observed) -> list[Adopted]
 
 def _new_prefixes(link: Link, accounts: Accounts, observed: Observed) -> tuple[str, ...]:
     there = observed.get(bucket_address(link.source, accounts, "bucket_replication")) or {"Rules": []}
-    known = {rule.get("ID") for rule in there["Rules"]}
-    return _widest(rule.prefix for rule in link.rules if rule.enabled and rule.id not in known)
+    held = {rule.get("ID"): rule for rule in there["Rules"]}
+    return _widest(
+        rule.prefix
+        for rule in link.rules
+        if rule.enabled and not _did_the_same(held.get(rule.id), rule_document(rule, link, accounts))
+    )
+
+
+def _did_the_same(held: Document | None, wished: Document) -> bool:
+    """Whether a rule that is there has replicated already what the wished one selects, and to the same bucket."""
+    return (
+        held is not None
+        and held.get("Status") == "Enabled"
+        and held["Destination"]["Bucket"] == wished["Destination"]["Bucket"]
+        and covers(filter_of(held), filter_of(wished))
+    )
 
 
 def _widest(prefixes: Iterable[str]) -> tuple[str, ...]:

@@ -95,6 +95,12 @@ def check_accounts(pair: Pair, accounts: Accounts) -> None:
     Raises:
         InvalidInput: names the bucket or rule, the reason, and what to write instead.
     """
+    partitions = {accounts[end.bucket].partition for end in pair.ends()}
+    if len(partitions) > 1:
+        raise InvalidInput(
+            f"pair '{pair.name}': its buckets are in the partitions {', '.join(sorted(partitions))}, and S3 does not "
+            "replicate between partitions. Choose buckets of one."
+        )
     for link in pair.links():
         source = accounts[link.source.bucket]
         if not source.ours:

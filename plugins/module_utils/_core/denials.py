@@ -58,10 +58,23 @@ def denials(policy: Document | None, role: str, needs: Sequence[Need]) -> list[D
             doubts.append("NotPrincipal")  # AWS compares it with the account and the role's session as well
         if any("${" in text for field in ("Resource", "NotResource") for text in texts(statement.get(field))):
             doubts.append("a policy variable in Resource")
+        if _names_a_part(statement, denied, needs):
+            doubts.append("Resource, which names a part of the objects")
         places = [key for key, _verdict in verdicts if key.lower() in _PLACES]
         name = f"Statement '{statement['Sid']}'" if statement.get("Sid") else f"Statement {number}"
         found.append(Denial(name, tuple(denied), _unique(places), _unique(doubts)))
     return found
+
+
+def _names_a_part(statement: Document, denied: Iterable[str], needs: Sequence[Need]) -> bool:
+    """Whether the statement leaves out most objects: a quarantine folder may be meant to stay behind."""
+    reached = [need for need in needs if need.action in denied and _reaches(statement, need.resource, need.objects)]
+    patterns = [_without_variables(text) for text in texts(statement.get("Resource"))]
+    return "Resource" in statement and not any(
+        not need.objects or (pattern.endswith("*") and _matches(pattern, need.resource))
+        for need in reached
+        for pattern in patterns
+    )
 
 
 def _unique(texts: Iterable[str]) -> tuple[str, ...]:

@@ -120,7 +120,21 @@ def _put_replication(ours: Document, theirs: Document | None) -> Document:
         )
     for rule in foreign:
         _check_side_by_side(rule, ours["Rules"])
+    _check_namesakes(ours, theirs)
     return {"Role": ours["Role"], "Rules": [*foreign, *ours["Rules"]]}
+
+
+def _check_namesakes(ours: Document, theirs: Document | None) -> None:
+    """A rule of our ID that goes elsewhere as another role is another pair's, which would stop without a word."""
+    there = theirs if theirs and theirs["Role"] != ours["Role"] else {"Rules": []}
+    targets = {rule["ID"]: rule["Destination"]["Bucket"] for rule in ours["Rules"]}
+    for rule in there["Rules"]:
+        target, rule_id = rule["Destination"]["Bucket"], rule.get("ID")
+        if rule_id in targets and target != targets[rule_id] and rule_id not in ours.get("Removed", ()):
+            raise Refused(
+                f"a rule '{rule_id}' is there already and replicates to {target} as {there['Role']}, so it seems to be "
+                "another pair's. Give this pair's rule another `id`, or set `purge_rules: true` to replace it."
+            )
 
 
 def _check_side_by_side(foreign: Document, ours: Iterable[Document]) -> None:
@@ -138,8 +152,12 @@ def _check_side_by_side(foreign: Document, ours: Iterable[Document]) -> None:
 
 
 def _take_replication(ours: Document, theirs: Document | None) -> Document | None:
-    foreign = _foreign_rules(ours, theirs)
-    return {"Role": theirs["Role"], "Rules": foreign} if theirs and foreign else None
+    """Ours is what has our ID and goes where ours goes: another pair may use the same ID for another destination."""
+    if theirs is None:
+        return None
+    targets = {(rule["ID"], rule["Destination"]["Bucket"]) for rule in ours["Rules"]}
+    rest = [rule for rule in theirs["Rules"] if (rule.get("ID"), rule["Destination"]["Bucket"]) not in targets]
+    return {"Role": theirs["Role"], "Rules": [_writable_rule(rule) for rule in rest]} if rest else None
 
 
 def _foreign_rules(ours: Document, theirs: Document | None) -> list[Document]:
@@ -183,10 +201,10 @@ def _without_disabled(settings: Document) -> Document:
 
 def _canonical_filter(rule_filter: Document) -> Document:
     """An empty filter and an empty prefix both mean the whole bucket; the order of tags means nothing."""
-    if rule_filter.get("And", {}).keys() == {"Prefix"}:
-        return dict(rule_filter["And"])
-    if "And" in rule_filter:
-        both = dict(rule_filter["And"])
+    both = {name: value for name, value in rule_filter.get("And", {}).items() if value}
+    if "And" in rule_filter and "Tags" not in both:
+        return {"Prefix": both.get("Prefix", "")}
+    if both:
         both["Tags"] = sorted(both.get("Tags", []), key=lambda tag: (str(tag["Key"]), str(tag["Value"])))
         return {"And": both}
     return rule_filter or {"Prefix": ""}

@@ -277,6 +277,12 @@ class RoleSettings:
                 f"role name template '{self.name_template}': it takes {', '.join(f'{{{one}}}' for one in _PLACES)} and "
                 "nothing else in braces. Correct it."
             )
+        reserved = [key for key, _value in self.tags if key.lower().startswith(("aws:", "managed-by", "s3-dr-"))]
+        if reserved or len(self.tags) > 40:
+            raise InvalidInput(
+                f"role tags: {', '.join(reserved) or f'{len(self.tags)} of them'} cannot be set. Keys that begin with "
+                "aws:, managed-by or s3-dr- are reserved, whatever their case, and 40 are the most. Leave them out."
+            )
         if not _ROLE_PATH.fullmatch(self.path):
             raise InvalidInput(f"role path '{self.path}': it begins and ends with '/'. Write it like /replication/.")
         if self.permissions_boundary is not None and not _POLICY_ARN.fullmatch(self.permissions_boundary):

@@ -161,16 +161,19 @@ def key_policy_statement(
 
 
 def delegates_to_iam(policy: Document | None, account_id: str) -> bool:
-    """Whether a key's policy leaves it to the IAM policies of an account who may use the key, as the default does."""
+    """Whether a key's policy leaves it to the IAM policies of an account who may use the key.
+
+    The default does, by naming the account; that of a key which AWS manages does, by letting in all its callers.
+    """
     statements = (policy or {}).get("Statement", [])
     for statement in [statements] if isinstance(statements, Mapping) else statements:
-        principals = statement.get("Principal", {})
-        names = principals.get("AWS", []) if isinstance(principals, Mapping) else []
-        if (
-            statement.get("Effect") == "Allow"
-            and "kms:*" in _as_list(statement.get("Action", []))
-            and any(name == account_id or name.endswith(f"::{account_id}:root") for name in _as_list(names))
-            and "Condition" not in statement
+        principal = statement.get("Principal", {})
+        names = _as_list(principal.get("AWS", [])) if isinstance(principal, Mapping) else [str(principal)]
+        callers = statement.get("Condition", {}).get("StringEquals", {}).get("kms:CallerAccount")
+        everything = "kms:*" in _as_list(statement.get("Action", [])) and "Condition" not in statement
+        of_account = any(name == account_id or name.endswith(f"::{account_id}:root") for name in names)
+        if statement.get("Effect") == "Allow" and (
+            (everything and of_account) or ("*" in names and callers == account_id)
         ):
             return True
     return False

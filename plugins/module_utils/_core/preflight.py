@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 from .denials import Denial, Need, compare, conditions, denials, listed, mapping, names_action, plain, texts
 from .kinds import canonical
-from .model import UNSEEN, Account, Accounts, Address, Document, End, Link, Pair, Refused, is_seen
+from .model import UNSEEN, Account, Accounts, Address, Document, End, Link, Pair, Refused, Rule, is_seen
 from .plan import Observed, Wish
 from .policies import DECRYPT, key_uses, role_policy
 from .replication import bucket_address, key_address, role_address, role_arn
@@ -102,13 +102,20 @@ def fact_addresses(pair: Pair, accounts: Accounts) -> list[Address]:
     ends = [end for end in pair.ends() if accounts[end.bucket].ours]
     addresses = dict.fromkeys(bucket_address(end, accounts, "bucket_encryption") for end in ends)
     for link in pair.links():
-        for end in _destinations(link):
-            if accounts[end.bucket].ours and _crosses(link, end, accounts):
-                kinds = ("bucket_ownership", "bucket_payer")
-                addresses.update(dict.fromkeys(bucket_address(end, accounts, kind) for kind in kinds))
         keys = [key_address(key) for key, _end, _actions in key_uses(link)]
         addresses.update(dict.fromkeys(key for key in keys if key.account in _our_accounts(accounts)))
     return list(addresses)
+
+
+def facts_of_a_change(pair: Pair, accounts: Accounts) -> list[Address]:
+    """What is read in addition when there is something to change: who owns and pays for what other accounts send."""
+    return [
+        bucket_address(end, accounts, kind)
+        for link in pair.links()
+        for end in _destinations(link)
+        if accounts[end.bucket].ours and _crosses(link, end, accounts)
+        for kind in ("bucket_ownership", "bucket_payer")
+    ]
 
 
 def _destinations(link: Link) -> list[End]:
@@ -441,6 +448,8 @@ def _key_flaw(document: Document) -> str | None:
 def _cross_account_checks(end: End, link: Link, world: _World) -> Iterator[Check]:
     if not _crosses(link, end, world.accounts) or world.will_be_made(end):
         return  # a new bucket has no ACLs, and its owner pays
+    if world.at(end, "bucket_payer") not in world.observed:
+        return  # nothing is going to be changed
     yield _payer_check(end, world)
     yield _ownership_check(end, link, world)
 
@@ -519,15 +528,17 @@ def _needs_on(action: str, resource: str, link: Link, most_prefixes: int | None)
     bucket = resource.removesuffix("/*")
     if bucket == resource:
         return [Need(action, resource, objects=False)]
-    prefixes = _prefixes(link, bucket.rsplit(":", 1)[1])[:most_prefixes]
+    # A DR copy in which no rule ever deletes anything is well protected, not broken.
+    rules = [rule for rule in link.rules if action != "s3:ReplicateDelete" or rule.delete_markers]
+    prefixes = _prefixes(rules, link, bucket.rsplit(":", 1)[1])[:most_prefixes]
     return [Need(action, f"{bucket}/{prefix}", objects=True) for prefix in prefixes]
 
 
-def _prefixes(link: Link, bucket: str) -> list[str]:
+def _prefixes(rules: Iterable[Rule], link: Link, bucket: str) -> list[str]:
     """The prefixes under which objects leave or arrive; one that begins with another is left out."""
-    rules = [rule for rule in link.rules if bucket in (link.source.bucket, link.destination_of(rule).bucket)]
+    here = [rule for rule in rules if bucket in (link.source.bucket, link.destination_of(rule).bucket)]
     kept: list[str] = []
-    for prefix in sorted({rule.prefix for rule in rules}):
+    for prefix in sorted({rule.prefix for rule in here}):
         if not kept or not prefix.startswith(kept[-1]):
             kept.append(prefix)
     return kept
@@ -733,8 +744,8 @@ def _denial_check(denial: Denial, end: End, role: str) -> Check:
     exempt = f'exempt the role in that statement with "ArnNotLike": {{"aws:PrincipalArn": "{role}"}}'
     if denial.doubts:
         message = (
-            f"{where} may deny the role {role} {actions}: that hangs on {', '.join(denial.doubts)}, of which it is "
-            f"not known what S3 sends. To be sure, {exempt}."
+            f"{where} may deny the role {role} {actions}, which depends on {', '.join(denial.doubts)}. "
+            f"If that is not meant, {exempt}."
         )
         return Check("bucket_policy", end.bucket, Status.WARNING, message)
     if denial.places:

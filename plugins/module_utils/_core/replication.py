@@ -41,12 +41,14 @@ class Intent:
     Attributes:
         paused: whether our rules are to be disabled.
         purge: whether rules that are not ours are removed.
-        now: the time, ISO 8601 in UTC, that a pause begins or ends.
+        now: the time, ISO 8601 in UTC, at which a pause begins.
+        until: the time at which it is over for certain, since its end is written before the rules are enabled.
     """
 
     paused: bool = False
     purge: bool = False
     now: str = ""
+    until: str = ""
 
 
 def bucket_address(end: End, accounts: Accounts, kind: str = "bucket") -> Address:
@@ -132,11 +134,13 @@ def _link_wish(link: Link, accounts: Accounts, observed: Observed, intent: Inten
     if intent.paused:
         replication["Rules"] = [{**rule, "Status": "Disabled"} for rule in replication["Rules"]]
     if intent.purge:
-        replication["Removed"] = [rule["ID"] for rule in foreign_rules(link, accounts, observed)]
+        targets = {(rule["ID"], rule["Destination"]["Bucket"]) for rule in replication["Rules"]}
+        there = (observed.get(at) or {"Rules": []})["Rules"]
+        replication["Removed"] = [r["ID"] for r in there if (r["ID"], r["Destination"]["Bucket"]) not in targets]
     wish: dict[Address, Document] = {at: replication}
     if link.source.replication_role_arn is None:
         role = role_address(link, accounts)
-        wish[role] = _role_document(link, _gap(observed.get(role), intent))
+        wish[role] = _role_document(link, _gap(link, observed.get(role), observed.get(at), intent))
         wish[role_address(link, accounts, "iam_role_policy")] = role_policy(
             link, accounts, object_lock=_has_object_lock(link.source, accounts, observed)
         )
@@ -162,18 +166,28 @@ def _has_object_lock(end: End, accounts: Accounts, observed: Observed) -> bool:
     return end.object_lock or (lock or {}).get("ObjectLockEnabled") == "Enabled"
 
 
-def _gap(role: Document | None, intent: Intent) -> dict[str, str]:
+def _gap(link: Link, role: Document | None, there: Document | None, intent: Intent) -> dict[str, str]:
     """The tags that say from when to when a direction was paused. An open gap has an empty end.
 
-    A gap that nobody has closed by a backfill yet grows: its first beginning stays.
+    A gap that nobody has closed by a backfill yet grows: its first beginning stays. It ends when a rule is enabled; if
+    a run wrote the end and could not enable the rules, the next one writes a new end.
     """
     tags = (role or {}).get("Tags", {})
     since, until = tags.get(GAP_FROM, ""), tags.get(GAP_UNTIL, "")
     if intent.paused:
         return {GAP_FROM: since or intent.now, GAP_UNTIL: ""}
-    if since:
-        return {GAP_FROM: since, GAP_UNTIL: until or intent.now}
-    return {}
+    if not since:
+        return {}
+    if not any(rule.enabled for rule in link.rules):
+        return {GAP_FROM: since, GAP_UNTIL: ""}
+    resumed = bool(_enabled_by_this_run(link, there))
+    return {GAP_FROM: since, GAP_UNTIL: (intent.until or intent.now) if resumed or not until else until}
+
+
+def _enabled_by_this_run(link: Link, there: Document | None) -> list[str]:
+    """The rules that are to be enabled and that AWS holds as disabled."""
+    disabled = {rule.get("ID") for rule in (there or {"Rules": []})["Rules"] if rule["Status"] == "Disabled"}
+    return [rule.id for rule in link.rules if rule.enabled and rule.id in disabled]
 
 
 def _role_document(link: Link, gap: Mapping[str, str]) -> Document:
@@ -427,6 +441,31 @@ def notes(wish: Wish, observed: Observed) -> list[str]:
     return said
 
 
+def enabled_again_notes(pair: Pair, accounts: Accounts, observed: Observed) -> list[str]:
+    """One sentence for each direction with rules that somebody had disabled, so that nothing records since when."""
+    said = []
+    for link in pair.links():
+        role = observed.get(role_address(link, accounts)) or {}
+        again = _enabled_by_this_run(link, observed.get(bucket_address(link.source, accounts, "bucket_replication")))
+        if again and not role.get("Tags", {}).get(GAP_FROM):
+            said.append(
+                f"{link.source.bucket}: {', '.join(again)} was disabled, and nothing records since when. What was "
+                "written meanwhile stays behind until it is backfilled by S3 Batch Replication."
+            )
+    return said
+
+
+def beyond_reach_notes(pair: Pair, accounts: Accounts) -> list[str]:
+    """One sentence for each end of which nothing could be removed, for want of credentials."""
+    beginnings = " or ".join(sorted({statement_id(link, "") for link in pair.both_links()}))
+    return [
+        f"Nothing was removed at {end.bucket}: this task has no credentials of account {accounts[end.bucket].id}. "
+        f"Let its owner take out the statements of bucket and key policies whose Sid begins with {beginnings}."
+        for end in pair.ends()
+        if not accounts[end.bucket].ours
+    ]
+
+
 def unrecorded_pauses(pair: Pair) -> list[str]:
     """One sentence for each direction of which no role of ours can keep the time of the pause."""
     return [
@@ -452,18 +491,13 @@ def gaps(pair: Pair, accounts: Accounts, world: Observed) -> list[dict[str, str 
 
     Each has `source`, `destination`, `from` and `until`; `until` is None while it is paused.
     """
-    found = []
+    found: list[dict[str, str | None]] = []
     for link in pair.links():
         tags = (world.get(role_address(link, accounts)) or {}).get("Tags", {})
         if tags.get(GAP_FROM):
-            found.append(
-                {
-                    "source": link.source.bucket,
-                    "destination": link.destination.bucket,
-                    "from": tags[GAP_FROM],
-                    "until": tags.get(GAP_UNTIL) or None,
-                }
-            )
+            gap = {"source": link.source.bucket, "from": tags[GAP_FROM], "until": tags.get(GAP_UNTIL) or None}
+            buckets = dict.fromkeys(end.bucket for end in link.destinations())
+            found += [{**gap, "destination": bucket} for bucket in buckets]
     return found
 
 

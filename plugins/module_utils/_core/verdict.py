@@ -38,24 +38,43 @@ IN_VERIFY = {
 AFTER_SETUP = {
     "late": "Raise `wait_timeout`, or look at the replication latency.",
     "failed": "Look at the role's policies and boundary, at the keys, and at the policies of both buckets.",
-    "": "Correct that, or set `wait: false` to go without this proof.",
+    "": "Correct that, or look for another tool that writes there.",
 }
 """What to do about a canary of each status; the empty one is for all others."""
 
 
-def canary_problems(canaries: Iterable[Mapping[str, Any]], advice: Mapping[str, str]) -> list[str]:
-    """Each canary that did not arrive, or that could not be removed, with the next step."""
-    problems = []
-    for canary in canaries:
-        if canary["status"] != "replicated":
-            way = f"from {canary['source']} to {canary['destination']} by rule '{canary['rule']}'"
-            said = f"The canary {way} is {canary['status']}: {canary['reason']}."
-            problems.append(f"{said} {advice.get(canary['status'], advice[''])}")
-        if canary["left_behind"]:
-            problems.append(
-                f"A canary was left behind: {'; '.join(canary['left_behind'])}. Delete these versions later."
-            )
-    return problems
+def unproven_by(canaries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What canaries neither proved nor disproved, for want of permissions; and what of them stays behind."""
+    said = [
+        f"The canary from {canary['source']} to {canary['destination']} by rule '{canary['rule']}' proved nothing, "
+        f"since it is {canary['status']}: {canary['reason']}. Allow that, or prove the pair by s3_dr_verify."
+        for canary in canaries
+        if canary["status"] in ("not_written", "unreadable")
+    ]
+    return [*said, *_left_behind(canaries)]
+
+
+def _left_behind(canaries: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [
+        f"A canary was left behind: {'; '.join(canary['left_behind'])}. Delete these versions later."
+        for canary in canaries
+        if canary["left_behind"]
+    ]
+
+
+def canary_problems(canaries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each canary that did not arrive, or that could not be removed, with the next step of a verify."""
+    return [*not_arrived(canaries, IN_VERIFY), *_left_behind(canaries)]
+
+
+def not_arrived(canaries: Iterable[Mapping[str, Any]], advice: Mapping[str, str]) -> list[str]:
+    """One sentence for each canary that did not arrive intact, with the next step."""
+    return [
+        f"The canary from {canary['source']} to {canary['destination']} by rule '{canary['rule']}' is "
+        f"{canary['status']}: {canary['reason']}. {advice.get(canary['status'], advice[''])}"
+        for canary in canaries
+        if canary["status"] != "replicated"
+    ]
 
 
 def metric_notes(metrics: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -163,7 +163,11 @@ class Clients:
             connection = {**_NO_KEYS, "profile_name": credentials.profile}
         if credentials.assume_role_arn:
             connection = self._assume(end, credentials, connection)
-        account = self._identify(self._make("sts", end.region, connection), f"bucket '{end.bucket}': ")
+        try:
+            sts = self._make("sts", end.region, connection)
+        except AwsFailure as failure:
+            raise AwsFailure(f"bucket '{end.bucket}': {failure}") from failure
+        account = self._identify(sts, f"bucket '{end.bucket}': ")
         if end.account_id not in (None, account.id):
             raise InvalidInput(
                 f"bucket '{end.bucket}': its `account_id` is {end.account_id}, and its credentials are of account "

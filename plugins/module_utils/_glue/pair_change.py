@@ -7,7 +7,7 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ansible.module_utils.common.warnings import warn
@@ -15,19 +15,21 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from .._aws.canary import Canary, Route, each, prove
 from .._aws.contents import count_versions
-from .._aws.gateway import Gateway, asking
+from .._aws.gateway import AwsFailure, Gateway, asking
 from .._aws.simulation import simulate
 from .._core.adoption import Existing, adopted, existing_notes
 from .._core.constraints import check_accounts
 from .._core.foreign import rules_beside, warnings_about
 from .._core.model import Accounts, InvalidInput, Pair
 from .._core.plan import Observed, Wish, applied, plan
-from .._core.preflight import Check, Status, fact_addresses, preflight, require, simulations
+from .._core.preflight import Check, Status, fact_addresses, facts_of_a_change, preflight, require, simulations
 from .._core.proofs import flights_of_destinations, unproven
 from .._core.replication import (
     Intent,
+    beyond_reach_notes,
     bucket_deletion_wish,
     check_buckets,
+    enabled_again_notes,
     gap_notes,
     gaps,
     leftovers,
@@ -43,10 +45,13 @@ from .._core.replication import (
     without_overlap,
     without_roles_in_use,
 )
-from .._core.verdict import AFTER_SETUP, canary_problems
+from .._core.verdict import AFTER_SETUP, not_arrived, unproven_by
 from .clients import Clients
 from .pair_options import credentials_from
 from .reconcile import NotProven, reconcile
+
+LONGEST_RESUMPTION = timedelta(minutes=15)
+"""From the plan to rules that are enabled: within this time after it every new object replicates again."""
 
 MOST_PAGES_COUNTED = 100
 """Of a bucket that is adopted so many pages of 1,000 versions are counted; of more it says "at least"."""
@@ -78,37 +83,46 @@ class Setup:
         """What is wished and unwanted, when all checks have passed."""
         pair, accounts, params = self.pair, self.accounts, self.module.params
         check_buckets(pair.ends(), accounts, observed, create=params["create_buckets"])
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        wish = pair_wish(pair, accounts, observed, Intent(self.paused, params["purge_rules"], now))
-        leftover = leftovers(pair, accounts, observed)
-        checks = self.check(observed, wish)
-        existing = self.existing_objects(observed)
+        now = datetime.now(UTC)
+        intent = Intent(self.paused, params["purge_rules"], _text(now), _text(now + LONGEST_RESUMPTION))
+        wish, leftover = pair_wish(pair, accounts, observed, intent), leftovers(pair, accounts, observed)
         build, unwanted = without_overlap(wish, without_roles_in_use(leftover, observed))
-        after = applied(plan(build, observed, unwanted), observed)
-        open_gaps = gaps(pair, accounts, after)
-        said = [
+        steps = plan(build, observed, unwanted)
+        if steps or self.module.check_mode:
+            observed = {**observed, **self.gateway.observe([], facts_of_a_change(pair, accounts))}
+        checks = self.check(observed, wish)
+        self.result = {
+            "preflight": [check.as_result() for check in checks],
+            "foreign_rules": rules_beside(pair, accounts, observed),
+            "statements_to_apply": statements_owed(pair, accounts, observed),
+            "gaps": gaps(pair, accounts, applied(steps, observed)),
+        }
+        self.warn_of(checks, observed)
+        if not self.paused and params["on_failed_check"] == "fail":
+            require(checks, self.result)
+        self.confirm_object_lock(object_lock_newly(wish, observed))
+        existing = self.existing_objects(observed)
+        self.result["existing_objects"] = [one.as_result() for one in existing]
+        self.result["notes"] += [
             *notes(wish, observed),
             *existing_notes(existing),
             *roles_kept_notes(leftover, observed),
-            *gap_notes(open_gaps),
-            *(check.message for check in checks if check.status is Status.UNKNOWN),
+            *([] if self.paused else enabled_again_notes(pair, accounts, observed)),
+            *gap_notes(self.result["gaps"]),
+            *(unrecorded_pauses(pair) if self.paused else []),
         ]
-        self.result = {
-            "notes": [*said, *(unrecorded_pauses(pair) if self.paused else [])],
-            "preflight": [check.as_result() for check in checks],
-            "foreign_rules": rules_beside(pair, accounts, observed),
-            "existing_objects": [one.as_result() for one in existing],
-            "statements_to_apply": statements_owed(pair, accounts, observed),
-            "gaps": open_gaps,
-        }
-        for warning in [] if params["purge_rules"] else warnings_about(pair, accounts, observed):
-            warn(warning)  # AnsibleAWSModule.warn would also pass it to exit_json, which ansible-core deprecates
-        for check in checks:
-            if check.status is Status.WARNING:
-                warn(check.message)
-        require(checks, self.result)
-        self.confirm_object_lock(object_lock_newly(wish, observed))
         return build, unwanted
+
+    def warn_of(self, checks: list[Check], observed: Observed) -> None:
+        """Say what may go wrong, and note what is not known. A pause is never kept from anybody whose objects fail."""
+        self.result["notes"] = [check.message for check in checks if check.status is Status.UNKNOWN]
+        if not self.module.params["purge_rules"]:
+            for warning in warnings_about(self.pair, self.accounts, observed):
+                warn(warning)  # AnsibleAWSModule.warn would also pass it to exit_json, which ansible-core deprecates
+        advisory = self.paused or self.module.params["on_failed_check"] == "warn"
+        for check in checks:
+            if check.status is Status.WARNING or (advisory and check.status is Status.FAILED):
+                warn(check.message)
 
     def check(self, observed: Observed, wish: Wish) -> list[Check]:
         """All read-only checks."""
@@ -125,9 +139,12 @@ class Setup:
         for one in adopted(self.pair, self.accounts, observed):
             owner = self.accounts[one.end.bucket].id
             client = self.clients("s3", one.end.region, owner)
-            with asking(f"the versions of bucket '{one.end.bucket}'", "s3:ListBucketVersions"):
-                counted = count_versions(client, one.end.bucket, owner, one.prefixes, MOST_PAGES_COUNTED)
-            found.append(Existing(one.end.bucket, one.prefixes, *counted))
+            try:
+                with asking(f"the versions of bucket '{one.end.bucket}'", "s3:ListBucketVersions"):
+                    counted = count_versions(client, one.end.bucket, owner, one.prefixes, MOST_PAGES_COUNTED)
+                found.append(Existing(one.end.bucket, one.prefixes, *counted))
+            except AwsFailure as failure:  # only a figure to know
+                self.result["notes"].append(f"What {one.end.bucket} holds already was not counted: {failure}")
         return found
 
     def confirm_object_lock(self, buckets: list[str]) -> None:
@@ -155,7 +172,9 @@ class Setup:
         canaries: list[Canary] = each(lambda route: prove(route, deadline), routes)
         results = [canary.as_result() for canary in canaries]
         self.result["notes"] += unproven(self.pair, self.accounts)
-        problems = canary_problems(results, AFTER_SETUP)
+        for warning in unproven_by(results):
+            warn(warning)
+        problems = not_arrived([one for one in results if one["status"] in ("failed", "late", "differs")], AFTER_SETUP)
         if problems:
             message = (
                 f"pair '{self.pair.name}' is set up, and yet objects do not arrive. {' '.join(problems)} Another run "
@@ -165,10 +184,20 @@ class Setup:
         return results
 
 
+def _text(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def take_down(module: AnsibleAWSModule, clients: Clients, gateway: Gateway, pair: Pair) -> dict[str, Any]:
     """Remove what is the pair's, and the buckets that are named."""
     accounts = clients.accounts_of(pair, credentials_from(module.params))
     named = module.params["delete_buckets"]
+    beyond = [end.bucket for end in pair.ends() if not accounts[end.bucket].ours]
+    if set(named) & set(beyond):
+        raise InvalidInput(
+            f"pair '{pair.name}': this task has no credentials of the account of {', '.join(beyond)}, so it cannot "
+            "delete it. Leave it out of `delete_buckets`, or give that end credentials."
+        )
     addresses = pair_addresses(pair, accounts)
     deletions = [
         address for end in pair.ends() if end.bucket in named for address in bucket_deletion_wish(end, accounts)
@@ -177,7 +206,7 @@ def take_down(module: AnsibleAWSModule, clients: Clients, gateway: Gateway, pair
 
     def goal(observed: Observed) -> tuple[Wish, Wish]:
         unwanted = pair_removal_wish(pair, accounts, observed, named)
-        seen["notes"] = roles_kept_notes(unwanted, observed)
+        seen["notes"] = [*roles_kept_notes(unwanted, observed), *beyond_reach_notes(pair, accounts)]
         seen["foreign_rules"] = rules_beside(pair, accounts, observed)
         return {}, without_roles_in_use(unwanted, observed)
 

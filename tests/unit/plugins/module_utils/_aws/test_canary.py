@@ -221,12 +221,30 @@ def test_a_replica_in_a_class_that_can_be_read_is_compared_byte_by_byte(aws: Fak
     assert Sky(aws, End(DR.bucket, WEST, storage_class)).fly().compared == "bytes"
 
 
-def test_reading_that_is_refused_is_a_failure_with_its_reason(aws: FakeAws, flight: Sky) -> None:
+def test_a_replica_that_may_not_be_read_proves_nothing_more_than_what_s3_says(aws: FakeAws, flight: Sky) -> None:
     aws.interrupt = failing("GetObject", WEST)
-    canary = flight.fly()
-    assert canary.status == "failed"
+    canary = flight.prove()
+    assert (canary.status, canary.compared, canary.left_behind) == ("unreadable", "status", ())
     assert "AccessDenied" in (canary.reason or "")
-    assert remains(aws) == []
+    assert (remains(aws), len(written(aws))) == ([], 1)
+
+
+def test_a_canary_that_may_not_be_looked_at_is_left_to_arrive_and_not_repeated(aws: FakeAws, flight: Sky) -> None:
+    aws.interrupt = failing("HeadObject")
+    canary = flight.prove()
+    assert canary.status == "unreadable"
+    assert len(canary.left_behind) == 2
+    assert (len(remains(aws)), len(written(aws))) == (2, 1)
+
+
+def test_an_answer_that_passes_is_no_verdict(aws: FakeAws, flight: Sky) -> None:
+    def busy(call: Call) -> None:
+        if call.operation == "HeadObject" and flight.now < 3:
+            raise client_error("SlowDown", "", call.operation)
+
+    aws.interrupt = busy
+    assert flight.prove().status == "replicated"
+    assert len(written(aws)) == 1
 
 
 @pytest.mark.parametrize("versioning", [None, "Suspended"])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -261,7 +262,7 @@ def test_reading_back_ends_after_two_minutes_and_leaves_it_to_the_next_step(
 def test_what_later_steps_do_not_wait_for_is_not_read_back(aws: FakeAws, gateway: Gateway) -> None:
     aws.buckets[PRIMARY.bucket] = Bucket(EAST)
     gateway.carry_out([Step(POLICY, None, {"Version": "2012-10-17", "Statement": []})])
-    assert [call.operation for call in aws.calls] == ["PutBucketPolicy"]
+    assert [call.operation for call in aws.calls] == ["GetBucketPolicy", "PutBucketPolicy"]
 
 
 def test_each_account_is_reached_with_its_own_credentials(aws: FakeAws, gateway: Gateway) -> None:
@@ -454,3 +455,21 @@ def test_asking_names_what_was_asked_and_the_permission() -> None:
         raise client_error("AccessDenied", "no", "ListAlarms")
     with pytest.raises(AwsFailure, match="the alarms: there are no usable AWS credentials"), asking("the alarms", "x"):
         raise NoCredentialsError
+
+
+# --- documents of which others write a part ------------------------------------------------------------------
+
+
+def test_what_somebody_changed_after_the_plan_is_not_written_over(aws: FakeAws, gateway: Gateway) -> None:
+    aws.buckets["example-orders"] = Bucket(EAST, policy='{"Version": "1", "Statement": [{"Sid": "New"}]}')
+    step = Step(address("bucket_policy"), None, {"Version": "1", "Statement": [{"Sid": "Ours"}]})
+    with pytest.raises(AwsFailure, match=r"bucket_policy example-orders .*somebody changed it while.*Run again"):
+        gateway.carry_out([step])
+    assert [call.operation for call in aws.calls] == ["GetBucketPolicy"]
+
+
+def test_what_is_there_already_is_no_change_by_somebody(aws: FakeAws, gateway: Gateway) -> None:
+    after = {"Version": "1", "Statement": [{"Sid": "Ours"}]}
+    aws.buckets["example-orders"] = Bucket(EAST, policy=json.dumps(after))
+    gateway.carry_out([Step(address("bucket_policy"), None, after)])
+    assert gateway.done

@@ -25,7 +25,10 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds impo
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Accounts, Pair, RoleSettings
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish, applied, plan
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_results
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_removal_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
+    pair_addresses,
+    pair_removal_wish,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import trail_removal_wish, trail_wish
 from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import (
@@ -191,17 +194,24 @@ class Killed(BaseException):
 @pytest.mark.parametrize(("pair", "accounts"), [(two_way(), ACCOUNTS), (everything(), TWO_ACCOUNTS)])
 def test_a_removal_killed_at_any_writing_call_and_started_again_leaves_nothing(pair: Pair, accounts: Accounts) -> None:
     fatal, survived = 0, True
-    unwanted = pair_removal_wish(pair, accounts, nothing(pair, accounts), [end.bucket for end in pair.ends()])
     while survived:
         fatal += 1
         aws = aws_with_keys()
         make(gateway_to(aws), wished(pair, accounts))
         put_object(aws, PRIMARY.bucket, EAST)
-        survived = killed_at_write(aws, fatal, lambda gateway: make(gateway, {}, unwanted))
-        make(gateway_to(aws), {}, unwanted)
+        survived = killed_at_write(aws, fatal, lambda gateway: take_down(gateway, pair, accounts))
+        take_down(gateway_to(aws), pair, accounts)
         assert (aws.buckets, aws.roles) == ({}, {}), f"killed at its writing call {fatal}"
         assert {key.policy for key in aws.keys.values()} == {json.dumps(THEIR_POLICY)}
     assert fatal > 8
+
+
+def take_down(gateway: Gateway, pair: Pair, accounts: Accounts) -> None:
+    """Remove the pair and its buckets."""
+    buckets = [end.bucket for end in pair.ends()]
+    unwanted = pair_removal_wish(pair, accounts, nothing(pair, accounts), buckets)
+    observed = gateway.observe([*pair_addresses(pair, accounts), *unwanted])
+    gateway.carry_out(plan({}, observed, pair_removal_wish(pair, accounts, observed, buckets)))
 
 
 def put_object(aws: FakeAws, bucket: str, region: str) -> None:
@@ -247,8 +257,7 @@ def test_every_call_on_a_bucket_names_its_owner(aws: FakeAws, gateway: Gateway) 
     make(gateway, wished(pair, TWO_ACCOUNTS))
     make(gateway, trail_wish(a_trail(), ACCOUNT))
     put_object(aws, PRIMARY.bucket, EAST)
-    buckets = [end.bucket for end in pair.ends()]
-    make(gateway, {}, pair_removal_wish(pair, TWO_ACCOUNTS, nothing(pair, TWO_ACCOUNTS), buckets))
+    take_down(gateway, pair, TWO_ACCOUNTS)
     calls = [call for call in aws.calls if call.service == "s3" and call.operation != "CreateBucket"]
     assert {(call.params["Bucket"], call.params.get("ExpectedBucketOwner")) for call in calls} == {
         (bucket, account.id) for bucket, account in TWO_ACCOUNTS.items()

@@ -15,6 +15,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNTS,
+    ARCHIVE,
     DR,
     EAST,
     PRIMARY,
@@ -22,12 +23,18 @@ from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     a_pair,
     address,
     two_way,
+    wished,
 )
 
 EXISTS: Observed = {
     address("bucket"): {"Region": EAST},
     address("bucket", DR.bucket, WEST): {"Region": WEST},
 }
+
+
+def held(pair: Pair) -> Observed:
+    """Both buckets, and the rules that such a pair has."""
+    return {**EXISTS, address("bucket_replication"): wished(pair)[address("bucket_replication")]}
 
 
 def found(pair: Pair, observed: Observed) -> list[tuple[str, tuple[str, ...]]]:
@@ -45,10 +52,24 @@ def test_the_source_of_each_direction_is_adopted() -> None:
 
 
 def test_what_a_rule_knows_already_is_not_counted_again() -> None:
-    known = {**EXISTS, address("bucket_replication"): {"Role": "r", "Rules": [{"ID": "s3-dr-orders"}]}}
-    assert found(a_pair(), known) == []
-    pair = a_pair(rules=(Rule("s3-dr-orders"), Rule("new", 2, prefix="new/")))
+    known = held(a_pair(rules=(Rule("s3-dr-orders", prefix="old/"),)))
+    assert found(a_pair(rules=(Rule("s3-dr-orders", prefix="old/"),)), known) == []
+    assert found(a_pair(rules=(Rule("s3-dr-orders", prefix="old/er/"),)), known) == []
+    pair = a_pair(rules=(Rule("s3-dr-orders", prefix="old/"), Rule("new", 2, prefix="new/")))
     assert found(pair, known) == [(PRIMARY.bucket, ("new/",))]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        a_pair(rules=(Rule("s3-dr-orders", enabled=False),)),
+        a_pair(rules=(Rule("s3-dr-orders", prefix="a/"),)),
+        a_pair(dr=ARCHIVE),
+    ],
+    ids=["was disabled", "selected less", "went elsewhere"],
+)
+def test_a_rule_of_the_same_id_that_did_not_do_the_same_leaves_objects_behind(before: Pair) -> None:
+    assert found(a_pair(), held(before)) == [(PRIMARY.bucket, ("",))]
 
 
 def test_a_disabled_rule_would_replicate_nothing_anyhow() -> None:

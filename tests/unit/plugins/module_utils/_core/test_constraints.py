@@ -15,6 +15,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.constraint
     check_declaration,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
+    Account,
     Accounts,
     End,
     InvalidInput,
@@ -193,3 +194,10 @@ def test_accounts_that_make_it_impossible_are_refused(pair: Pair, accounts: Acco
 )
 def test_accounts_that_make_it_possible_are_taken(pair: Pair, accounts: Accounts) -> None:
     check_accounts(pair, accounts)
+
+
+def test_a_pair_across_partitions_is_refused() -> None:
+    pair = a_pair()
+    accounts = {**ACCOUNTS, DR.bucket: Account("222233334444", "aws-us-gov")}
+    with pytest.raises(InvalidInput, match=r"pair 'orders'.*partitions aws, aws-us-gov.*Choose buckets of one"):
+        check_accounts(pair, accounts)

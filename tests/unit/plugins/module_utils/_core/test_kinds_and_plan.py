@@ -309,3 +309,30 @@ def test_the_same_name_in_another_region_is_another_thing() -> None:
 
 def test_no_steps_make_no_waves() -> None:
     assert waves([]) == []
+
+
+# --- rules of the same ID that are another pair's ------------------------------------------------------------
+
+NAMESAKE = replication(rule("all", Destination={"Bucket": "elsewhere"}), role="role/theirs")
+PLAIN = replication(rule("all"))
+
+
+def test_a_rule_of_our_id_that_goes_elsewhere_as_another_role_is_refused_with_the_next_step() -> None:
+    with pytest.raises(
+        Refused, match=r"'all' is there already.* to elsewhere as role/theirs.*another `id`.*`purge_rul"
+    ):
+        put("bucket_replication", PLAIN, NAMESAKE)
+
+
+def test_it_is_replaced_when_it_is_to_be_purged() -> None:
+    assert put("bucket_replication", {**PLAIN, "Removed": ["all"]}, NAMESAKE) == PLAIN
+
+
+def test_our_own_rule_may_change_its_destination() -> None:
+    before = replication(rule("all", Destination={"Bucket": "before"}))
+    assert put("bucket_replication", PLAIN, before) == PLAIN
+
+
+def test_a_rule_of_our_id_that_goes_elsewhere_stays_when_ours_are_taken() -> None:
+    assert KINDS["bucket_replication"].take(PLAIN, NAMESAKE) == NAMESAKE
+    assert KINDS["bucket_replication"].take(PLAIN, PLAIN) is None

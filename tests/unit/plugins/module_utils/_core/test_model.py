@@ -397,3 +397,14 @@ def test_a_step_says_what_it_does_and_an_address_what_it_names() -> None:
 
 def test_the_default_rule_is_named_for_the_pair() -> None:
     assert default_rule_id("orders") == "s3-dr-orders"
+
+
+@pytest.mark.parametrize("tags", [(("Managed-By", "me"),), (("aws:x", "y"),), (("s3-dr-gap-from", "then"),)])
+def test_tags_that_are_kept_for_others_are_refused(tags: tuple[tuple[str, str], ...]) -> None:
+    with pytest.raises(InvalidInput, match=f"{tags[0][0]} cannot be set.*Leave them out"):
+        RoleSettings(tags=tags)
+
+
+def test_more_tags_than_a_role_takes_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="41 of them cannot be set"):
+        RoleSettings(tags=tuple((f"k{number}", "v") for number in range(41)))

@@ -315,3 +315,20 @@ def test_the_way_back_of_a_one_way_pair_uses_no_key_where_none_is_named() -> Non
     primary = replace(PRIMARY, more_kms_key_arns=(KEYS[PRIMARY.bucket],))
     pair = a_pair(primary=primary, dr=ENCRYPTED["dr"], rules=(Rule("r", kms_objects=True),))
     assert key_uses(pair.both_links()[1]) == []
+
+
+def test_the_policy_of_a_key_that_aws_manages_leaves_it_to_the_callers_of_its_account() -> None:
+    """Such a policy cannot be written, so no statement may be wished for it."""
+    managed = {
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": "*"},
+                "Action": ["kms:Encrypt", "kms:Decrypt"],
+                "Resource": "*",
+                "Condition": {"StringEquals": {"kms:CallerAccount": ACCOUNT.id, "kms:ViaService": "s3.us-east-1"}},
+            }
+        ]
+    }
+    assert delegates_to_iam(managed, ACCOUNT.id)
+    assert not delegates_to_iam(managed, OTHER.id)

@@ -33,6 +33,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.preflight 
     Simulation,
     Status,
     fact_addresses,
+    facts_of_a_change,
     preflight,
     require,
     simulations,
@@ -68,6 +69,8 @@ KMS_ENDS = {
 }
 OWN_ROLE_ENDS = {"primary": replace(PRIMARY, replication_role_arn=THEIR_ROLE)}
 TRUST = trust_policy()
+DELETING = (Rule("s3-dr-orders", delete_markers=True),)
+"""Rules with which S3 replicates that an object was deleted."""
 
 HEALTHY: dict[str, Document] = {
     "bucket_versioning": {"Status": "Enabled"},
@@ -90,10 +93,11 @@ def bucket_at(kind: str, end: End = PRIMARY, account: Account = ACCOUNT) -> Addr
 
 
 def world(pair: Pair, accounts: Accounts) -> dict[Address, Document | None]:
-    """A healthy AWS, for all that is read of a pair."""
+    """A healthy AWS, for all that is read of a pair of which something is going to be changed."""
+    facts = (*fact_addresses(pair, accounts), *facts_of_a_change(pair, accounts))
     return {
         at: {"Region": at.region} if at.kind == "bucket" else HEALTHY.get(at.kind)
-        for at in (*pair_addresses(pair, accounts), *fact_addresses(pair, accounts))
+        for at in (*pair_addresses(pair, accounts), *facts)
     }
 
 
@@ -199,12 +203,33 @@ def test_within_one_account_only_encryption_is_read_in_addition() -> None:
     ]
 
 
-def test_of_a_destination_in_another_account_ownership_and_payer_are_read() -> None:
-    facts = fact_addresses(two_way(), ABROAD)
+def test_of_a_destination_in_another_account_ownership_and_payer_are_read_before_a_change() -> None:
     kinds = ("bucket_ownership", "bucket_payer")
     there = [bucket_at(kind, DR, THEIRS) for kind in kinds]
-    assert facts[2:] == [*there, *(bucket_at(kind) for kind in kinds)]  # each end is the other's destination
-    assert fact_addresses(a_pair(), ABROAD)[2:] == there
+    both = [*there, *(bucket_at(kind) for kind in kinds)]  # each end is the other's destination
+    assert facts_of_a_change(two_way(), ABROAD) == both
+    assert facts_of_a_change(a_pair(), ABROAD) == there
+
+
+def test_who_owns_and_pays_is_not_read_when_nothing_changes() -> None:
+    read = [*pair_addresses(two_way(), ABROAD), *fact_addresses(two_way(), ABROAD)]
+    assert set(read).isdisjoint(facts_of_a_change(two_way(), ABROAD))
+    encryption_of_both = [bucket_at("bucket_encryption"), bucket_at("bucket_encryption", DR, THEIRS)]
+    assert fact_addresses(two_way(), ABROAD) == encryption_of_both
+
+
+def test_a_destination_in_the_sources_account_gets_no_facts_of_a_change() -> None:
+    assert facts_of_a_change(two_way(), one_account(ACCOUNT, PRIMARY, DR)) == []
+
+
+def test_of_a_further_bucket_in_another_account_ownership_and_payer_are_read_once() -> None:
+    further = End("example-archive", "eu-west-1")
+    colder = replace(further, storage_class="GLACIER_IR")
+    rules = (Rule("a"), Rule("b", 2, "b/", destination=further), Rule("c", 3, "c/", destination=colder))
+    accounts = {**one_account(ACCOUNT, PRIMARY, DR), further.bucket: THEIRS}
+    expected = [bucket_at(kind, further, THEIRS) for kind in ("bucket_ownership", "bucket_payer")]
+    for pair in (a_pair(rules=rules), two_way(rules=rules)):
+        assert facts_of_a_change(pair, accounts) == expected
 
 
 def test_each_key_of_an_account_of_ours_is_read_once() -> None:
@@ -217,6 +242,7 @@ def test_each_key_of_an_account_of_ours_is_read_once() -> None:
 
 def test_nothing_is_read_of_an_account_that_is_not_ours() -> None:
     assert fact_addresses(a_pair(), NOT_OURS) == [bucket_at("bucket_encryption")]
+    assert facts_of_a_change(a_pair(), NOT_OURS) == []
 
 
 # --- buckets and versioning ----------------------------------------------------------------------------------
@@ -652,6 +678,7 @@ REQUESTS = [
     ("s3:ReplicateObject", "arn:aws:s3:::example-orders-dr/object"),
     ("s3:ReplicateTags", "arn:aws:s3:::example-orders-dr/object"),
 ]
+"""What a role needs of S3 whose rules replicate deletions."""
 
 
 def simulations_of(
@@ -665,8 +692,20 @@ def simulations_of(
 
 
 def test_a_role_that_stays_as_it_is_is_simulated_with_what_it_needs_of_s3() -> None:
-    assert simulations_of(a_pair(**KMS_ENDS)) == [Simulation(ROLE, ACCOUNT.id, tuple(REQUESTS))]
+    deleting = a_pair(**KMS_ENDS, rules=DELETING)
+    assert simulations_of(deleting) == [Simulation(ROLE, ACCOUNT.id, tuple(REQUESTS))]
     assert [one.role for one in simulations_of(two_way())] == [ROLE, BACK_ROLE]
+
+
+def test_a_role_is_simulated_with_deletions_only_where_a_rule_replicates_them() -> None:
+    without = tuple(request for request in REQUESTS if request[0] != "s3:ReplicateDelete")
+    assert simulations_of(a_pair(**KMS_ENDS)) == [Simulation(ROLE, ACCOUNT.id, without)]
+    for there, back in ((True, False), (False, True)):
+        pair = two_way(rules=(Rule("r", delete_markers=there, reverse_delete_markers=back),))
+        deleting = ["s3:ReplicateDelete" in dict(one.requests) for one in simulations_of(pair)]
+        assert deleting == [there, back]
+    (only,) = simulations_of(a_pair(rules=(Rule("a", 1, "a/"), Rule("b", 2, "b/", delete_markers=True))))
+    assert "s3:ReplicateDelete" in dict(only.requests)
 
 
 def test_a_policy_that_means_the_same_is_no_change() -> None:
@@ -703,13 +742,13 @@ def test_a_role_of_the_users_is_simulated_if_it_exists() -> None:
 
 
 def test_a_role_of_both_directions_is_simulated_once() -> None:
-    ends = {**OWN_ROLE_ENDS, "dr": replace(DR, replication_role_arn=THEIR_ROLE)}
+    pair = two_way(**OWN_ROLE_ENDS, dr=replace(DR, replication_role_arn=THEIR_ROLE), rules=DELETING)
     document = {"Path": "/custom/", "AssumeRolePolicyDocument": TRUST}
     role = address("iam_role", "replicator", "global")
-    (only,) = simulations_of(two_way(**ends), {role: document})
+    (only,) = simulations_of(pair, {role: document})
     assert set(REQUESTS) < set(only.requests)
     assert ("s3:ReplicateObject", "arn:aws:s3:::example-orders/object") in only.requests
-    checks = look({role: document}, two_way(**ends), simulated={THEIR_ROLE: dict.fromkeys(only.requests, "allowed")})
+    checks = look({role: document}, pair, simulated={THEIR_ROLE: dict.fromkeys(only.requests, "allowed")})
     assert the(checks, "role_permissions").status is Status.PASSED
 
 
@@ -740,12 +779,12 @@ def test_object_lock_at_the_source_is_simulated_too() -> None:
 
 def permissions(**denied: str) -> list[Check]:
     """The checks of a role for which a simulation allows all, but for some of its actions."""
+    pair = a_pair(primary=replace(PRIMARY, object_lock=True), dr=replace(DR, object_lock=True), rules=DELETING)
     answers = {
         (action, resource): denied.get(action.removeprefix("s3:"), "allowed")
-        for action, resource in simulations_of(a_pair(primary=replace(PRIMARY, object_lock=True)))[0].requests
+        for action, resource in simulations_of(pair)[0].requests
     }
     answers = {request: answer for request, answer in answers.items() if answer}
-    pair = a_pair(primary=replace(PRIMARY, object_lock=True), dr=replace(DR, object_lock=True))
     return of(look(pair=pair, simulated={ROLE: answers}), "role_permissions")
 
 
@@ -775,6 +814,14 @@ def test_a_denied_action_fails_with_its_code(action: str, code: str, decision: s
     assert (check.status, check.subject, check.failure_code) == (Status.FAILED, ROLE, code)
     assert f"s3:{action} on arn:aws:s3:::" in check.message
     assert "permissions boundary" in check.message
+
+
+def test_a_role_that_may_not_delete_passes_where_no_rule_replicates_deletions() -> None:
+    answers = {request: "explicitDeny" if request[0] == "s3:ReplicateDelete" else "allowed" for request in REQUESTS}
+    simulated = {ROLE: answers}
+    assert the(look(simulated=simulated), "role_permissions").status is Status.PASSED
+    check = the(look(pair=a_pair(rules=DELETING), simulated=simulated), "role_permissions")
+    assert (check.status, check.failure_code) == (Status.FAILED, "DstDelObjNotPermitted")
 
 
 def test_owner_override_has_its_code() -> None:
@@ -843,7 +890,7 @@ def statuses(*statements: Any, **more: Any) -> list[Status]:
 
 
 def test_an_unconditional_denial_fails() -> None:
-    (check,) = judged(deny())
+    (check,) = judged(deny(), pair=a_pair(rules=DELETING))
     assert (check.status, check.failure_code) == (Status.FAILED, "DstPutObjectNotPermitted")
     assert "Statement 'Fence'" in check.message
     assert "s3:ReplicateDelete, s3:ReplicateObject, s3:ReplicateTags" in check.message
@@ -854,9 +901,30 @@ def test_an_unconditional_denial_fails() -> None:
 
 
 def test_each_statement_that_denies_is_a_check_and_one_without_sid_has_its_number() -> None:
-    checks = judged(deny(), deny(Effect="Allow"), deny(Sid=None, Action="s3:ReplicateDelete"))
+    statements = (deny(), deny(Effect="Allow"), deny(Sid=None, Action="s3:ReplicateDelete"))
+    checks = judged(*statements, pair=a_pair(rules=DELETING))
     assert [check.failure_code for check in checks] == ["DstPutObjectNotPermitted", "DstDelObjNotPermitted"]
     assert checks[1].message.startswith("Statement 3 in the policy of bucket 'example-orders-dr'")
+
+
+def test_a_denial_of_deletions_is_no_finding_where_no_rule_replicates_them() -> None:
+    protection = deny(Action=["s3:ReplicateDelete", "s3:DeleteObject*"])
+    assert statuses(protection) == [Status.PASSED]
+    (check,) = judged(protection, pair=a_pair(rules=DELETING))
+    assert (check.status, check.failure_code) == (Status.FAILED, "DstDelObjNotPermitted")
+    (check,) = judged(deny(Action="s3:*"))
+    assert (check.status, check.failure_code) == (Status.FAILED, "DstPutObjectNotPermitted")
+    assert "s3:ReplicateObject, s3:ReplicateTags" in check.message
+    assert "s3:ReplicateDelete" not in check.message
+
+
+@pytest.mark.parametrize(("there", "back"), [(True, False), (False, True)])
+def test_a_denial_of_deletions_is_a_finding_only_in_the_direction_that_replicates_them(there: bool, back: bool) -> None:
+    pair = two_way(rules=(Rule("r", delete_markers=there, reverse_delete_markers=back),))
+    for end, deletes in ((DR, there), (PRIMARY, back)):
+        protection = deny(Action="s3:ReplicateDelete", Resource=f"arn:aws:s3:::{end.bucket}/*")
+        failed = [check for check in judged(protection, end=end, pair=pair) if check.status is Status.FAILED]
+        assert [check.failure_code for check in failed] == (["DstDelObjNotPermitted"] if deletes else [])
 
 
 def test_a_denial_of_annotations_alone_is_a_warning() -> None:
@@ -904,14 +972,14 @@ def test_not_principal_takes_in_all_but_those_it_names() -> None:
     assert statuses(deny(Principal=None, NotPrincipal="*")) == [Status.PASSED]
     (check,) = judged(deny(Principal=None, NotPrincipal={"AWS": [ROLE, "111122223333"]}))
     assert check.status is Status.WARNING
-    assert "hangs on NotPrincipal" in check.message
+    assert "depends on NotPrincipal" in check.message
 
 
 @pytest.mark.parametrize(
     "action", ["*", "s3:*", "S3:replicate*", "s3:ReplicateObjec?", ["s3:GetObject", "s3:ReplicateDelete"]]
 )
 def test_an_action_that_replication_needs(action: Any) -> None:
-    assert statuses(deny(Action=action)) == [Status.FAILED]
+    assert statuses(deny(Action=action), pair=a_pair(rules=DELETING)) == [Status.FAILED]
 
 
 @pytest.mark.parametrize("action", ["s3:PutObject", "s3:Get*", "s3:ReplicateObjec", "s3:ReplicateObject?", [], "ec2:*"])
@@ -930,15 +998,53 @@ def test_not_action_takes_in_all_but_those_it_names() -> None:
     [
         "*",
         OBJECTS,
-        "arn:aws:s3:::example-orders-dr/secret/*",
         "arn:aws:s3:::*",
         "arn:aws:s3:::example-orders*",
-        "arn:aws:s3:::example-orders-d?/x",
+        "arn:aws:s3:::example-orders-d?/*",
         ["arn:aws:s3:::other/*", OBJECTS],
+        ["arn:aws:s3:::example-orders-dr/secret/*", OBJECTS],
     ],
 )
-def test_a_resource_with_an_object_that_is_replicated(resource: Any) -> None:
-    assert statuses(deny(Resource=resource)) == [Status.FAILED]
+def test_a_resource_with_all_objects_that_are_replicated(resource: Any) -> None:
+    (check,) = judged(deny(Resource=resource))
+    assert (check.status, check.failure_code) == (Status.FAILED, "DstPutObjectNotPermitted")
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "arn:aws:s3:::example-orders-dr/secret/*",
+        "arn:aws:s3:::example-orders-dr/secret",
+        "arn:aws:s3:::example-orders-d?/x",
+        "arn:aws:s3:::example-orders-d?/x*",
+        "arn:aws:s3:::example-orders-dr/*.tmp",
+        "*/quarantine/*",
+        ["arn:aws:s3:::other/*", "arn:aws:s3:::example-orders-dr/a/*", "arn:aws:s3:::example-orders-dr/b/*"],
+        ["arn:aws:s3:::example-orders-dr", "arn:aws:s3:::example-orders-dr/secret/*"],  # nothing is needed of the first
+    ],
+)
+def test_a_resource_with_a_part_of_the_objects_that_are_replicated_is_a_warning(resource: Any) -> None:
+    (check,) = judged(deny(Resource=resource))
+    assert (check.status, check.failure_code) == (Status.WARNING, None)
+    assert "Statement 'Fence'" in check.message
+    assert "depends on Resource, which names a part of the objects" in check.message
+    assert "s3:ReplicateObject, s3:ReplicateTags" in check.message
+
+
+def test_a_part_of_the_objects_excuses_no_denial_on_the_bucket_itself() -> None:
+    part = "arn:aws:s3:::example-orders/secret/*"
+    assert statuses(deny(Resource=part), end=PRIMARY) == [Status.WARNING]
+    (check,) = judged(deny(Resource=["arn:aws:s3:::example-orders", part]), end=PRIMARY)
+    assert check.status is Status.FAILED
+    assert "s3:ListBucket" in check.message
+    objects_only = deny(Resource=["arn:aws:s3:::example-orders", part], Action="s3:GetObjectVersion*")
+    assert statuses(objects_only, end=PRIMARY) == [Status.WARNING]
+
+
+def test_all_objects_of_one_rule_are_not_a_part() -> None:
+    pair = a_pair(rules=(Rule("a", 1, "a/"), Rule("b", 2, "b/")))
+    assert statuses(deny(Resource="arn:aws:s3:::example-orders-dr/a/*"), pair=pair) == [Status.FAILED]
+    assert statuses(deny(Resource="arn:aws:s3:::example-orders-dr/a/x/*"), pair=pair) == [Status.WARNING]
 
 
 @pytest.mark.parametrize(
@@ -953,9 +1059,12 @@ def test_only_the_prefixes_of_the_rules_count() -> None:
     for resource, status in [
         ("arn:aws:s3:::example-orders-dr/b/*", Status.PASSED),
         ("arn:aws:s3:::example-orders-dr/a", Status.PASSED),
-        ("arn:aws:s3:::example-orders-dr/a/b/*", Status.FAILED),
-        ("arn:aws:s3:::example-orders-dr/*/b", Status.FAILED),
-        ("arn:aws:s3:::example-orders-dr/a/", Status.FAILED),
+        ("arn:aws:s3:::example-orders-dr/a/*", Status.FAILED),
+        ("arn:aws:s3:::example-orders-dr/a*", Status.FAILED),
+        ("arn:aws:s3:::example-orders-dr/?/*", Status.FAILED),
+        ("arn:aws:s3:::example-orders-dr/a/b/*", Status.WARNING),
+        ("arn:aws:s3:::example-orders-dr/*/b", Status.WARNING),
+        ("arn:aws:s3:::example-orders-dr/a/", Status.WARNING),
     ]:
         assert statuses(deny(Resource=resource), pair=pair) == [status]
 
@@ -1079,7 +1188,7 @@ def test_a_condition_of_which_nobody_knows_is_a_warning(operator: str, key: str,
     (check,) = judged(conditional(operator, key, value))
     assert (check.status, check.failure_code) == (Status.WARNING, None)
     assert "Statement 'Fence'" in check.message
-    assert f"hangs on {key}," in check.message
+    assert f"depends on {key}" in check.message
 
 
 def test_all_conditions_of_a_statement_must_hold() -> None:
@@ -1093,11 +1202,12 @@ def test_all_conditions_of_a_statement_must_hold() -> None:
     assert statuses(perimeter) == [Status.FAILED]
     (check,) = judged(deny(Condition={"StringNotEquals": {"aws:SourceVpce": "v", "aws:PrincipalOrgID": "o-1"}}))
     assert check.status is Status.WARNING
-    assert "hangs on aws:PrincipalOrgID," in check.message
+    assert "depends on aws:PrincipalOrgID" in check.message
 
 
 def test_a_pattern_with_many_stars_takes_no_time() -> None:
-    assert statuses(deny(Resource="*a" * 200 + "b")) == [Status.FAILED]
+    assert statuses(deny(Resource="*a" * 200 + "b")) == [Status.WARNING]
+    assert statuses(deny(Resource="*?" * 20 + "*" * 200)) == [Status.FAILED]
     assert statuses(deny(Action="s3:" + "*e" * 200)) == [Status.PASSED]
 
 
@@ -1162,6 +1272,16 @@ def test_a_healthy_destination_in_another_account_passes_two_more_checks() -> No
     checks = look(accounts=ABROAD)
     assert [check.name for check in checks if check.name in ("payer", "ownership")] == ["payer", "ownership"]
     assert findings(checks) == []
+
+
+@pytest.mark.parametrize("pair", [a_pair(), two_way()], ids=["one_way", "two_way"])
+def test_when_nothing_changes_nobody_looks_at_who_owns_and_pays(pair: Pair) -> None:
+    unread = set(facts_of_a_change(pair, ABROAD))
+    observed = {at: document for at, document in world(pair, ABROAD).items() if at not in unread}
+    without = preflight(pair, ABROAD, observed, pair_wish(pair, ABROAD, observed), {})
+    beside = [check for check in look(pair=pair, accounts=ABROAD) if check.name not in ("payer", "ownership")]
+    assert without == beside
+    assert findings(without) == []
 
 
 def test_replicas_go_to_no_requester_pays_bucket_of_another_account() -> None:

@@ -19,7 +19,9 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict im
     canary_problems,
     drift_problem,
     metric_notes,
+    not_arrived,
     summary,
+    unproven_by,
 )
 from ansible_collections.crossregion.s3_dr.tests.unit import strategies
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import a_pair, address
@@ -94,7 +96,7 @@ def metric(name: str, region: str = "us-west-2", *, published: bool = False) -> 
 
 def test_a_pair_that_replicates_has_no_problems() -> None:
     assert drift_problem(a_pair(), []) == []
-    assert canary_problems([canary()], IN_VERIFY) == []
+    assert canary_problems([canary()]) == []
 
 
 def test_drift_names_each_place_and_how_to_put_it_right() -> None:
@@ -118,26 +120,37 @@ def test_drift_names_each_place_and_how_to_put_it_right() -> None:
         (IN_VERIFY, "not_written", "Correct that, then run again"),
         (AFTER_SETUP, "late", "Raise `wait_timeout`"),
         (AFTER_SETUP, "failed", "Look at the role's policies"),
-        (AFTER_SETUP, "differs", "`wait: false`"),
-        (AFTER_SETUP, "not_written", "`wait: false`"),
+        (AFTER_SETUP, "differs", "another tool that writes there"),
     ],
 )
 def test_each_canary_that_did_not_arrive_is_a_problem_with_its_own_next_step(
     advice: dict[str, str], status: str, next_step: str
 ) -> None:
-    (said,) = canary_problems([canary(status=status, reason="the reason")], advice)
+    (said,) = not_arrived([canary(status=status, reason="the reason")], advice)
     assert f"from example-orders to example-orders-dr by rule 'r' is {status}: the reason." in said
     assert next_step in said
 
 
+@pytest.mark.parametrize("status", ["not_written", "unreadable"])
+def test_what_a_canary_could_not_prove_is_said_and_is_no_failure_of_the_pair(status: str) -> None:
+    (said,) = unproven_by([canary(), canary(status=status, reason="denied")])
+    assert "proved nothing" in said
+    assert f"it is {status}: denied" in said
+
+
+def test_what_stays_behind_after_a_proof_is_said() -> None:
+    (said,) = unproven_by([canary(left_behind=["b/k (v): locked"])])
+    assert "b/k (v): locked" in said
+
+
 def test_what_a_canary_left_behind_is_a_problem_even_when_it_arrived() -> None:
-    (said,) = canary_problems([canary(left_behind=["b/k (v): denied", "c/k (v): denied"])], IN_VERIFY)
+    (said,) = canary_problems([canary(left_behind=["b/k (v): denied", "c/k (v): denied"])])
     assert "b/k (v): denied; c/k (v): denied" in said
     assert "Delete" in said
 
 
 def test_a_canary_can_be_two_problems() -> None:
-    assert len(canary_problems([canary(status="late", reason="x", left_behind=["y"])], IN_VERIFY)) == 2
+    assert len(canary_problems([canary(status="late", reason="x", left_behind=["y"])])) == 2
 
 
 def test_metrics_that_are_not_there_yet_are_noted_once_each() -> None:

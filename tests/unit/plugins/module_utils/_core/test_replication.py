@@ -24,8 +24,10 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, applied, plan
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
     Intent,
+    beyond_reach_notes,
     bucket_address,
     check_buckets,
+    enabled_again_notes,
     gap_notes,
     gaps,
     key_address,
@@ -86,9 +88,9 @@ def test_the_role_is_known_by_its_tags() -> None:
     assert role("iam_role")["Tags"] == {"managed-by": "crossregion.s3_dr", "s3-dr-pair": "orders"}
 
 
-def test_the_users_tags_stand_beside_ours_and_never_in_their_place() -> None:
-    tags = role("iam_role", roles=RoleSettings(tags=(("managed-by", "me"), ("team", "red"))))["Tags"]
-    assert tags == {"managed-by": "crossregion.s3_dr", "s3-dr-pair": "orders", "team": "red"}
+def test_the_users_tags_stand_beside_ours() -> None:
+    tags = role("iam_role", roles=RoleSettings(tags=(("cost", "shared"), ("team", "red"))))["Tags"]
+    assert tags == {"cost": "shared", "team": "red", "managed-by": "crossregion.s3_dr", "s3-dr-pair": "orders"}
 
 
 def test_a_role_has_a_boundary_only_where_one_is_named() -> None:
@@ -528,3 +530,50 @@ def test_statements_of_another_pair_stay() -> None:
     sids = statements_after(two_way(), TWO_ACCOUNTS, before)[DR.bucket]
     assert len(sids) == 4
     assert len([sid for sid in sids if sid.startswith("S3Drinvoices")]) == 2
+
+
+# --- what nothing records, and what nobody could remove -------------------------------------------------------
+
+
+def test_a_rule_that_somebody_disabled_and_a_run_enables_is_named() -> None:
+    pair = a_pair()
+    disabled = {"Role": "r", "Rules": [{"ID": "s3-dr-orders", "Status": "Disabled"}]}
+    (said,) = enabled_again_notes(pair, ACCOUNTS, {address("bucket_replication"): disabled})
+    assert said.startswith("example-orders: s3-dr-orders was disabled, and nothing records since when")
+
+
+def test_nothing_is_named_where_the_pause_is_recorded_or_nothing_was_disabled() -> None:
+    pair = a_pair()
+    rules = address("bucket_replication")
+    disabled = {"Role": "r", "Rules": [{"ID": "s3-dr-orders", "Status": "Disabled"}]}
+    recorded = {role_address(pair.links()[0], ACCOUNTS): {"Tags": {"s3-dr-gap-from": "2026-01-01T00:00:00Z"}}}
+    assert enabled_again_notes(pair, ACCOUNTS, {rules: disabled, **recorded}) == []
+    enabled = {"Role": "r", "Rules": [{"ID": "s3-dr-orders", "Status": "Enabled"}]}
+    assert enabled_again_notes(pair, ACCOUNTS, {rules: enabled}) == []
+
+
+def test_a_gap_is_not_closed_while_no_rule_is_enabled() -> None:
+    pair = a_pair(rules=(Rule("s3-dr-orders", enabled=False),))
+    role = role_address(pair.links()[0], ACCOUNTS)
+    held = {**nothing(pair), role: {"Tags": {"s3-dr-gap-from": "2026-01-01T00:00:00Z", "s3-dr-gap-until": ""}}}
+    assert pair_wish(pair, ACCOUNTS, held, Intent(until="2026-02-01T00:00:00Z"))[role]["Tags"]["s3-dr-gap-until"] == ""
+
+
+def test_an_end_that_was_written_before_the_rules_could_be_enabled_is_written_anew() -> None:
+    pair = a_pair()
+    role = role_address(pair.links()[0], ACCOUNTS)
+    tags = {"s3-dr-gap-from": "2026-01-01T00:00:00Z", "s3-dr-gap-until": "2026-02-01T00:00:00Z"}
+    held = {**nothing(pair), role: {"Tags": tags}}
+    disabled = {"Role": "r", "Rules": [{"ID": "s3-dr-orders", "Status": "Disabled"}]}
+    intent = Intent(until="2026-03-01T00:00:00Z")
+    for rules, until in ((None, "2026-02-01T00:00:00Z"), (disabled, "2026-03-01T00:00:00Z")):
+        wish = pair_wish(pair, ACCOUNTS, {**held, address("bucket_replication"): rules}, intent)
+        assert wish[role]["Tags"]["s3-dr-gap-until"] == until
+
+
+def test_of_an_end_without_credentials_it_is_said_what_its_owner_has_to_remove() -> None:
+    accounts = {**ACCOUNTS, DR.bucket: replace(OTHER, ours=False)}
+    (said,) = beyond_reach_notes(a_pair(), accounts)
+    for part in (DR.bucket, OTHER.id, "S3Drorders"):
+        assert part in said
+    assert beyond_reach_notes(a_pair(), ACCOUNTS) == []
