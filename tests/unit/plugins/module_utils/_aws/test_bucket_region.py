@@ -16,7 +16,8 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.bucket_regi
 def a_client(code: str | None, headers: dict[str, str]) -> Any:
     """A client whose HeadBucket answers with the headers, or fails with the code and the headers."""
 
-    def head_bucket(Bucket: str) -> dict[str, Any]:  # noqa: N803
+    def head_bucket(**asked: str) -> dict[str, Any]:
+        assert asked == {"Bucket": "b"}
         answer: Any = {"ResponseMetadata": {"HTTPHeaders": headers}, "Error": {"Code": code}}
         if code:
             raise ClientError(answer, "HeadBucket")

@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import NoCredentialsError, ProfileNotFound
@@ -38,6 +38,11 @@ class Options:
         self.params = {"access_key": "key", "secret_key": "secret", **params}
 
 
+def clients_of(options: Options) -> Clients:
+    """The clients of a task at home in us-east-1. Of an AnsibleAWSModule they need nothing but what Options has."""
+    return Clients(cast(Any, options), EAST)
+
+
 class Sent(Exception):
     """The URL of a request that would go to the network."""
 
@@ -48,7 +53,7 @@ def stop(request: Any, **_rest: Any) -> None:
 
 
 def test_s3_control_is_reached_at_an_ip_address() -> None:
-    clients = Clients(Options(endpoint_url="http://127.0.0.1:1234"), "us-east-1")  # type: ignore[arg-type]
+    clients = clients_of(Options(endpoint_url="http://127.0.0.1:1234"))
     client = clients("s3control", "us-west-2", ACCOUNT.id)
     client.meta.events.register("before-send", stop)
     with pytest.raises(Sent, match=r"^http://127\.0\.0\.1:1234/v20180820/jobs$"):
@@ -59,7 +64,7 @@ def test_s3_control_is_reached_at_an_ip_address() -> None:
 
 def test_the_options_of_the_task_reach_the_client() -> None:
     options = Options(endpoint_url="http://127.0.0.1:1234", validate_certs=False, aws_config={"read_timeout": 7})
-    client = Clients(options, EAST)("s3", WEST, ACCOUNT.id)  # type: ignore[arg-type]
+    client = clients_of(options)("s3", WEST, ACCOUNT.id)
     config = client.meta.config
     assert (client.meta.endpoint_url, client.meta.region_name) == ("http://127.0.0.1:1234", WEST)
     assert (config.read_timeout, config.connect_timeout, config.retries["mode"]) == (7, 10, "standard")
@@ -76,7 +81,7 @@ def test_the_options_of_the_task_reach_the_client() -> None:
 )
 def test_what_makes_no_client_is_said(params: dict[str, Any], said: str) -> None:
     with pytest.raises(AwsFailure, match=said):
-        Clients(Options(**params), EAST)("s3", WEST, ACCOUNT.id)  # type: ignore[arg-type]
+        clients_of(Options(**params))("s3", WEST, ACCOUNT.id)
 
 
 # --- whose each bucket is ------------------------------------------------------------------------------------
@@ -123,7 +128,7 @@ def module(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> Module:
 @pytest.fixture
 def clients(module: Module) -> Clients:
     """The clients of a task whose home is the primary's Region."""
-    return Clients(module, EAST)  # type: ignore[arg-type]
+    return clients_of(module)
 
 
 def asked(aws: FakeAws) -> list[tuple[str, str, str]]:
