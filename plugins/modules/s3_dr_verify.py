@@ -5,17 +5,22 @@
 
 DOCUMENTATION = r"""
 module: s3_dr_verify
-short_description: Prove that a pair replicates
+short_description: Prove that the DR copy of a pair is complete, and say up to which moment
 version_added: 0.1.0
 description:
+  - Compares every version of both buckets by their listings, on the version ID. Each difference gets one cause and a
+    remedy. What is suspicious is looked at once more by C(HeadObject), under a budget.
+  - States the recovery point, which is the newest moment up to which nothing that was written is missing, for the pair
+    and for each rule.
   - Compares the configuration of both ends with the declared pair, by the plan that
     M(crossregion.s3_dr.s3_replication_pair) would carry out. Nothing of it is carried out.
+  - Looks whether CloudWatch holds the metrics of each rule, and whether there are alarms on them that can fire.
+  - Compares what replication never copies, such as bucket policy, lifecycle, CORS, notifications, encryption and tags.
   - Sends one canary object through each enabled rule of each direction, and one more encrypted with KMS where the rule
     selects such objects. Waits until S3 says that it is replicated and
     its bytes are read at the other end, or until the deadline. Then removes its versions at both ends. A canary that is
     late is left to arrive, and the result names it.
-  - Says which replication metrics CloudWatch holds, in the Region where AWS publishes each.
-  - Fails when the configuration differs or a canary did not arrive, after everything has been looked at.
+  - Fails on the verdicts of O(fail_on), after everything has been looked at and written.
 author:
   - Contributors to the crossregion.s3_dr project (@crossregion)
 attributes:
@@ -23,7 +28,7 @@ attributes:
     support: partial
     description: Can run in check mode and return changed status prediction without modifying target.
     details:
-      - The configuration and the metrics are looked at. No canary is written, and the result says so.
+      - Everything is looked at. No canary is written, and the result says so.
   diff_mode:
     support: full
     description: Will return details on what has changed (or possibly needs changing in check mode), when in diff mode.
@@ -35,12 +40,90 @@ attributes:
       - When run twice in a row outside check mode, with the same arguments, the second invocation indicates no change.
       - This assumes that the system controlled or queried by the module has not changed in a relevant way.
     details:
-      - Never indicates a change, since it removes what it writes.
+      - Never indicates a change, since it removes what it writes to AWS.
 options:
+  rpo_seconds:
+    description:
+      - The recovery point objective, in seconds. A version that has not arrived after it is late, and a recovery point
+        that is further behind puts the pair at risk.
+    type: int
+    default: 900
+  prefixes:
+    description:
+      - Only keys that begin with one of these are compared. Without them, all keys.
+      - The recovery point then speaks of these keys only.
+    type: list
+    elements: str
+    default: []
+  accepted_causes:
+    description:
+      - Causes of differences that do not fail the run. What is accepted does not count for the recovery point.
+      - What has not arrived yet, or is not understood, counts always.
+    type: list
+    elements: str
+    choices:
+      - failed
+      - written_before_rule
+      - written_while_rule_off
+      - no_rule_matches
+      - tagged_after_creation
+      - archived_class
+      - kms_not_selected
+      - delete_marker_by_choice
+      - delete_marker_by_lifecycle
+      - version_deleted_at_source
+      - version_deleted_at_destination
+      - replica_of_another_source
+      - content_differs
+      - conflict
+      - foreign_object_at_destination
+    default:
+      - no_rule_matches
+      - delete_marker_by_choice
+      - delete_marker_by_lifecycle
+      - version_deleted_at_source
+      - foreign_object_at_destination
+  max_head_requests:
+    description:
+      - How many requests may be spent on single versions. What is left over is counted as unexamined.
+    type: int
+    default: 10000
+  head_requests_per_second:
+    description:
+      - How many of these requests are made a second at most. They share the request rate of the bucket's prefixes with
+        its users.
+    type: int
+    default: 200
+  max_findings:
+    description:
+      - How many differences the result holds, the unexpected ones first. All of them are counted, and all of them are
+        in the file that O(report_dir) gets.
+    type: int
+    default: 100
+  content:
+    description:
+      - How deep content is proven.
+      - V(none) compares sizes, V(etag) sizes and ETags of all versions.
+      - V(checksum) compares, besides, the checksums that S3 keeps of a sample.
+      - V(sample) reads, besides, a sample from the DR side and checks its bytes.
+    type: str
+    choices: [none, etag, checksum, sample]
+    default: etag
+  sample_size:
+    description:
+      - How many versions the sample holds. 300 without a defect say that less than 1 % is defective, with 95 %
+        confidence.
+    type: int
+    default: 300
+  max_transfer_bytes:
+    description:
+      - How many bytes may be read for O(content=sample). What does not fit is left out and counted.
+    type: int
+    default: 1073741824
   canary:
     description:
       - Whether canary objects are written. Their keys begin with the rule's prefix and C(.s3-dr-canary/). No other
-        keys are touched.
+        keys are touched, and such keys are left out of the comparison.
     type: bool
     default: true
   deadline_seconds:
@@ -49,10 +132,38 @@ options:
       - AWS promises no time without replication time control. Most objects arrive within 15 minutes.
     type: int
     default: 900
+  warnings:
+    description:
+      - What is said without changing the verdict when it is not as it should be.
+    type: list
+    elements: str
+    choices: [monitoring, readiness]
+    default: [readiness]
+  fail_on:
+    description:
+      - The verdicts on which the task fails.
+    type: list
+    elements: str
+    choices: [at_risk, broken, unknown]
+    default: [at_risk, broken, unknown]
+  report_dir:
+    description:
+      - A directory on the host that runs the module, which gets the evidence in C(pairs/NAME/TIME/).
+      - That is C(evidence.json), C(report.html), C(junit.xml), all differences in C(findings.jsonl), and
+        C(manifest.json) with their SHA-256 sums and that of the run before.
+      - It is made if it does not exist.
+    type: path
 notes:
   - The common option O(region) is not used, since each end names its own Region.
+  - Needs C(s3:ListBucketVersions) on both buckets. With C(s3:GetObjectVersion) and C(s3:ListBucket) differences are
+    explained, with C(s3:GetObjectVersionTagging) those of rules with tags. Reading the configuration needs the
+    permissions that M(crossregion.s3_dr.s3_replication_pair) reads with, monitoring C(cloudwatch:DescribeAlarms),
+    C(cloudwatch:ListMetrics), C(sns:GetTopicAttributes) and C(sns:ListSubscriptionsByTopic). What may not be read is
+    said, and never counts as proven.
+  - Ages are told by AWS's clock, not by the one of the host.
 seealso:
   - module: crossregion.s3_dr.s3_replication_pair
+  - module: crossregion.s3_dr.s3_dr_fleet_report
 extends_documentation_fragment:
   - crossregion.s3_dr.pair
   - amazon.aws.common.modules
@@ -61,7 +172,7 @@ extends_documentation_fragment:
 """
 
 EXAMPLES = r"""
-- name: Prove that the orders replicate, within a minute
+- name: Prove that the orders are in the DR Region, and keep the evidence
   crossregion.s3_dr.s3_dr_verify:
     name: orders
     primary:
@@ -70,9 +181,23 @@ EXAMPLES = r"""
     dr:
       bucket: example-orders-dr
       region: us-west-2
-    deadline_seconds: 60
+    rpo_seconds: 900
+    report_dir: ./s3-dr-evidence
 
-- name: Look at the configuration only
+- name: Read 300 replicas, too, and be told of risks without failing
+  crossregion.s3_dr.s3_dr_verify:
+    name: orders
+    primary:
+      bucket: example-orders
+      region: us-east-1
+    dr:
+      bucket: example-orders-dr
+      region: us-west-2
+    content: sample
+    max_transfer_bytes: 100000000
+    fail_on: [broken, unknown]
+
+- name: Only look, at buckets whose older objects were never meant to be copied
   crossregion.s3_dr.s3_dr_verify:
     name: orders
     primary:
@@ -82,22 +207,482 @@ EXAMPLES = r"""
       bucket: example-orders-dr
       region: us-west-2
     canary: false
+    accepted_causes:
+      - written_before_rule
+      - no_rule_matches
+      - delete_marker_by_choice
+      - delete_marker_by_lifecycle
+      - version_deleted_at_source
 """
 
 RETURN = r"""
+pair:
+  description: The pair's name.
+  returned: always
+  type: str
+  sample: orders
+verdict:
+  description:
+    - V(proven) means that the copy is complete up to the recovery point and that the pair works.
+    - V(at_risk) means that something that was written is not in the copy, or that its loss would not be
+      noticed.
+    - V(broken) means that the pair does not replicate, or that the copy is wrong.
+    - V(unknown) means that something could not be looked at, so that nothing is proven.
+  returned: always
+  type: str
+  sample: proven
 problems:
-  description: What is wrong, one sentence each with the next step. Empty when the pair replicates.
+  description: What keeps the verdict from V(proven), one sentence each with the next step, the worst first.
   returned: always
   type: list
   elements: str
   sample: []
+recovery:
+  description:
+    - The recovery point of the pair, the worst of its directions. Null when something could not be
+      compared.
+  returned: always
+  type: dict
+  contains:
+    recovery_point:
+      description: The newest second up to which nothing that was written is missing, in UTC.
+      returned: always
+      type: str
+      sample: '2026-11-23T14:03:22Z'
+    measured_at:
+      description: When the comparison began, by AWS's clock. What was written later is not judged.
+      returned: always
+      type: str
+      sample: '2026-11-23T14:04:03Z'
+    rpo_seconds:
+      description: How far the recovery point is behind that.
+      returned: always
+      type: int
+      sample: 41
+    rpo_target_seconds:
+      description: The target, which is O(rpo_seconds).
+      returned: always
+      type: int
+      sample: 900
+    within_target:
+      description: Whether it is within the target.
+      returned: always
+      type: bool
+      sample: true
+    versions_at_risk:
+      description: How many versions are not in the copy.
+      returned: always
+      type: int
+      sample: 3
+    bytes_at_risk:
+      description: How many bytes they hold.
+      returned: always
+      type: int
+      sample: 1200000
+    oldest_missing:
+      description: The oldest of them, as in RV(findings). Null when there is none.
+      returned: always
+      type: dict
+      sample: null
+    rules:
+      description: The same for each rule and direction.
+      returned: always
+      type: list
+      elements: dict
+      contains:
+        source:
+          description: The source bucket.
+          returned: always
+          type: str
+          sample: example-orders
+        destination:
+          description: The destination bucket.
+          returned: always
+          type: str
+          sample: example-orders-dr
+        rule:
+          description: The rule's ID.
+          returned: always
+          type: str
+          sample: s3-dr-orders
+        prefix:
+          description: The rule's prefix.
+          returned: always
+          type: str
+          sample: ""
+        recovery_point:
+          description: The newest second up to which nothing that was written is missing, in UTC.
+          returned: always
+          type: str
+          sample: '2026-11-23T14:03:22Z'
+        measured_at:
+          description: When the comparison began, by AWS's clock. What was written later is not judged.
+          returned: always
+          type: str
+          sample: '2026-11-23T14:04:03Z'
+        rpo_seconds:
+          description: How far the recovery point is behind that.
+          returned: always
+          type: int
+          sample: 41
+        rpo_target_seconds:
+          description: The target, which is O(rpo_seconds).
+          returned: always
+          type: int
+          sample: 900
+        within_target:
+          description: Whether it is within the target.
+          returned: always
+          type: bool
+          sample: true
+        versions_at_risk:
+          description: How many versions are not in the copy.
+          returned: always
+          type: int
+          sample: 3
+        bytes_at_risk:
+          description: How many bytes they hold.
+          returned: always
+          type: int
+          sample: 1200000
+        oldest_missing:
+          description: The oldest of them, as in RV(findings). Null when there is none.
+          returned: always
+          type: dict
+          sample: null
+comparisons:
+  description: What was compared, one entry for each two buckets.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    source:
+      description: The bucket whose versions should be in the other.
+      returned: always
+      type: str
+      sample: example-orders
+    source_region:
+      description: Its Region.
+      returned: always
+      type: str
+      sample: us-east-1
+    destination:
+      description: The other bucket.
+      returned: always
+      type: str
+      sample: example-orders-dr
+    destination_region:
+      description: Its Region.
+      returned: always
+      type: str
+      sample: us-west-2
+    complete:
+      description: Whether both were listed to their end. Else nothing is proven.
+      returned: always
+      type: bool
+      sample: true
+    reason:
+      description: Why not.
+      returned: always
+      type: str
+      sample: ""
+    began:
+      description: When it began, by AWS's clock, in UTC.
+      returned: always
+      type: str
+      sample: '2026-11-23T14:04:03Z'
+    seconds:
+      description: How long it took.
+      returned: always
+      type: float
+      sample: 12.5
+    source_versions:
+      description: How many versions the source holds.
+      returned: always
+      type: int
+      sample: 12000
+    source_delete_markers:
+      description: How many delete markers the source holds.
+      returned: always
+      type: int
+      sample: 40
+    source_bytes:
+      description: How many bytes the source holds.
+      returned: always
+      type: int
+      sample: 4800000
+    destination_versions:
+      description: How many versions the destination holds.
+      returned: always
+      type: int
+      sample: 12000
+    destination_delete_markers:
+      description: How many delete markers the destination holds.
+      returned: always
+      type: int
+      sample: 40
+    destination_bytes:
+      description: How many bytes the destination holds.
+      returned: always
+      type: int
+      sample: 4800000
+    matched:
+      description: How many versions and delete markers are at both ends.
+      returned: always
+      type: int
+      sample: 12037
+    in_flight:
+      description: How many are newer than the beginning of the comparison, and were not judged.
+      returned: always
+      type: int
+      sample: 0
+    canaries:
+      description: How many are canaries of this or another run.
+      returned: always
+      type: int
+      sample: 0
+    head_requests:
+      description: How many requests were spent on single versions.
+      returned: always
+      type: int
+      sample: 3
+    max_head_requests:
+      description: How many could have been.
+      returned: always
+      type: int
+      sample: 10000
+    unexamined:
+      description: How many differences were not examined.
+      returned: always
+      type: int
+      sample: 0
+    solved:
+      description:
+        - How many differences were none after a second look, since the version was C(gone) or had C(arrived),
+          had the C(same_content), or is C(not_comparable).
+      returned: always
+      type: dict
+      sample: {gone: 0, arrived: 0, same_content: 0, not_comparable: 0}
+    causes:
+      description: How many C(versions) and C(bytes) differ for each cause, and how many of them are C(unexpected).
+      returned: always
+      type: dict
+      sample: {pending: {versions: 3, bytes: 1200000, unexpected: 0}}
+    oldest_arrived:
+      description: When the oldest version was written that both ends hold.
+      returned: always
+      type: str
+      sample: '2026-01-02T08:00:00Z'
+    content:
+      description: How deep the content was proven. Null when the comparison is not complete.
+      returned: always
+      type: dict
+      contains:
+        method:
+          description: What was compared, which is O(content).
+          returned: always
+          type: str
+          sample: sample
+        population:
+          description: How many versions both ends hold, of which the sample was taken.
+          returned: always
+          type: int
+          sample: 12000
+        versions:
+          description: How many of the sample were proven or found defective.
+          returned: always
+          type: int
+          sample: 300
+        bytes_read:
+          description: How many bytes were read.
+          returned: always
+          type: int
+          sample: 1200000
+        defects:
+          description: How many differ.
+          returned: always
+          type: int
+          sample: 0
+        left_out:
+          description: How many of the sample were not looked at, for each reason.
+          returned: always
+          type: dict
+          sample: {}
+        statement:
+          description: What that proves.
+          returned: always
+          type: str
+          sample: "No defect in 300 samples: below 1 % defective with 95 % confidence."
+causes:
+  description:
+    - How many C(versions) and C(bytes) differ for each cause, and how many of them are C(unexpected).
+      Over all comparisons.
+  returned: always
+  type: dict
+  sample: {pending: {versions: 3, bytes: 1200000, unexpected: 0}}
+findings:
+  description: The explained differences, at most O(max_findings), the unexpected ones first.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    cause:
+      description:
+        - Why the ends differ, one of the choices of O(accepted_causes), or V(pending), V(late),
+          V(unexplained), V(unexamined).
+      returned: always
+      type: str
+      sample: pending
+    source:
+      description: The bucket from which the version should have come.
+      returned: always
+      type: str
+      sample: example-orders
+    destination:
+      description: The bucket that differs.
+      returned: always
+      type: str
+      sample: example-orders-dr
+    key:
+      description: The object's key.
+      returned: always
+      type: str
+      sample: orders/2026/11/23/0001
+    version_id:
+      description: The version.
+      returned: always
+      type: str
+      sample: 3HL4kqtJlcpXroDTDmJ
+    modified:
+      description: When it was written, in UTC.
+      returned: always
+      type: str
+      sample: '2026-11-23T14:03:23Z'
+    age_seconds:
+      description: How long ago that was when the comparison began.
+      returned: always
+      type: int
+      sample: 40
+    size:
+      description: Its size in bytes.
+      returned: always
+      type: int
+      sample: 400000
+    delete_marker:
+      description: Whether it is a delete marker.
+      returned: always
+      type: bool
+      sample: false
+    missing:
+      description: Whether the destination lacks it, or holds it with other content.
+      returned: always
+      type: bool
+      sample: true
+    rule:
+      description: The rule that selects the key. Null when none does.
+      returned: always
+      type: str
+      sample: s3-dr-orders
+    detail:
+      description: What was seen, if that says more than the cause.
+      returned: always
+      type: str
+      sample: ""
+    remedy:
+      description: What to do about it.
+      returned: always
+      type: str
+      sample: "Wait: S3 is at it."
+findings_total:
+  description: How many there are.
+  returned: always
+  type: int
+  sample: 3
+findings_file:
+  description: The file that holds all of them, one JSON object a line. Null without O(report_dir).
+  returned: always
+  type: str
+  sample: /srv/s3-dr-evidence/pairs/orders/20261123T140403Z/findings.jsonl
+content:
+  description: That of the first comparison, which is that of the pair's two buckets. Null when it is not complete.
+  returned: always
+  type: dict
+  contains:
+    method:
+      description: What was compared, which is O(content).
+      returned: always
+      type: str
+      sample: sample
+    population:
+      description: How many versions both ends hold, of which the sample was taken.
+      returned: always
+      type: int
+      sample: 12000
+    versions:
+      description: How many of the sample were proven or found defective.
+      returned: always
+      type: int
+      sample: 300
+    bytes_read:
+      description: How many bytes were read.
+      returned: always
+      type: int
+      sample: 1200000
+    defects:
+      description: How many differ.
+      returned: always
+      type: int
+      sample: 0
+    left_out:
+      description: How many of the sample were not looked at, for each reason.
+      returned: always
+      type: dict
+      sample: {}
+    statement:
+      description: What that proves.
+      returned: always
+      type: str
+      sample: "No defect in 300 samples: below 1 % defective with 95 % confidence."
+checks:
+  description: Everything that was looked at.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    area:
+      description:
+        - What it is about. One of V(versions), V(recovery_point), V(content), V(canary), V(configuration),
+          V(monitoring), V(readiness).
+      returned: always
+      type: str
+      sample: monitoring
+    name:
+      description: What was looked at.
+      returned: always
+      type: str
+      sample: latency alarm
+    subject:
+      description: Of what.
+      returned: always
+      type: str
+      sample: "s3-dr-orders: example-orders -> example-orders-dr"
+    status:
+      description: How it ended. One of V(passed), V(warning), V(at_risk), V(broken), V(unknown), V(skipped).
+      returned: always
+      type: str
+      sample: passed
+    message:
+      description: What was seen, with the next step.
+      returned: always
+      type: str
+      sample: "The rule is enabled."
 summary:
   description: What was seen, a line each.
   returned: always
   type: list
   elements: str
   sample:
-    - 'orders: AWS holds exactly what the pair declares.'
+    - 'orders: proven. Everything written up to 2026-11-23T14:04:03Z is in us-west-2. Nothing is at risk.'
     - 'example-orders -> example-orders-dr: a canary object arrived intact in 3.2 s (rule s3-dr-orders).'
 drift:
   description: The steps that M(crossregion.s3_dr.s3_replication_pair) would carry out. Empty when nothing differs.
@@ -113,63 +698,64 @@ canaries:
   contains:
     rule:
       description: The rule that it was sent through.
-      type: str
       returned: always
+      type: str
       sample: s3-dr-orders
     source:
       description: The bucket that it was written to.
-      type: str
       returned: always
+      type: str
       sample: example-orders
     destination:
       description: The bucket that it should arrive in.
-      type: str
       returned: always
+      type: str
       sample: example-orders-dr
     key:
       description: Its key.
-      type: str
       returned: always
+      type: str
       sample: .s3-dr-canary/6f1c0b9be5d04c6c8ee1c5d5bb9b4a37
     version_id:
       description: Its version ID, the same at both ends.
-      type: str
       returned: always
+      type: str
       sample: 3HL4kqtJlcpXroDTDmJ
     encryption:
       description: The encryption that was asked for, the bucket's V(default) or V(aws:kms).
-      type: str
       returned: always
+      type: str
       sample: default
     status:
       description:
         - V(replicated) means that it was compared with its replica at the other end.
-        - V(late) means that the deadline passed, V(failed) that S3 gave up, V(differs) that the bytes are others,
-          V(not_written) that it could not be written.
-      type: str
+        - V(late) means that the deadline passed, V(failed) that S3 gave up, V(differs) that the bytes are
+          others, V(not_written) that it could not be written, V(unreadable) that it may not be read.
       returned: always
+      type: str
       sample: replicated
     seconds:
       description: The time from writing it to the outcome.
-      type: float
       returned: always
+      type: float
       sample: 3.2
     compared:
       description:
-        - What was compared with the replica. V(bytes), or V(size) in a class that must be restored to be read.
-      type: str
+        - What was compared with the replica. V(bytes), or V(size) in a class that must be restored to be
+          read.
       returned: always
+      type: str
       sample: bytes
     reason:
       description: Why it did not arrive.
-      type: str
       returned: always
+      type: str
       sample: null
     left_behind:
       description: What was not removed, with the reason. A late canary is left to arrive.
+      returned: always
       type: list
       elements: str
-      returned: always
       sample: []
 metrics:
   description: The replication metrics of each rule and direction.
@@ -179,33 +765,33 @@ metrics:
   contains:
     metric:
       description: The metric's name.
-      type: str
       returned: always
+      type: str
       sample: ReplicationLatency
     region:
       description: The Region where AWS publishes it.
-      type: str
       returned: always
+      type: str
       sample: us-west-2
     rule:
       description: The rule.
-      type: str
       returned: always
+      type: str
       sample: s3-dr-orders
     source:
       description: The source bucket.
-      type: str
       returned: always
+      type: str
       sample: example-orders
     destination:
       description: The destination bucket.
-      type: str
       returned: always
+      type: str
       sample: example-orders-dr
     published:
       description: Whether CloudWatch holds it. AWS takes about 15 minutes to publish the first values.
-      type: bool
       returned: always
+      type: bool
       sample: true
 notes:
   description: What a person should know, one sentence each.
@@ -213,6 +799,11 @@ notes:
   type: list
   elements: str
   sample: []
+evidence:
+  description: The directory of this run's evidence. Null without O(report_dir).
+  returned: always
+  type: str
+  sample: /srv/s3-dr-evidence/pairs/orders/20261123T140403Z
 api_calls:
   description: How many calls to AWS the task made.
   returned: always
@@ -220,153 +811,108 @@ api_calls:
   contains:
     total:
       description: All calls.
-      type: int
       returned: always
-      sample: 24
+      type: int
+      sample: 64
     reads:
       description: Calls that only read.
-      type: int
       returned: always
-      sample: 21
+      type: int
+      sample: 61
     writes:
       description: Calls that may change something.
-      type: int
       returned: always
+      type: int
       sample: 3
     by_operation:
       description: The number of calls of each operation.
-      type: dict
       returned: always
+      type: dict
       sample: {HeadBucket: 2, PutObject: 1}
     seconds:
       description: The sum of the calls' times. Calls run side by side.
-      type: float
       returned: always
+      type: float
       sample: 1.2
     wall_seconds:
       description: How long the task worked.
-      type: float
       returned: always
+      type: float
       sample: 0.4
 """
 
+from datetime import UTC, datetime
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.canary import Canary, Route, each, fly
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway, asking
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.metrics import published_metrics
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
-    Accounts,
-    InvalidInput,
-    Link,
-    Pair,
-    Step,
-)
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import plan
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.proofs import flights_of_rules, unproven
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_diffs, as_results
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
-    check_buckets,
-    leftovers,
-    optional_addresses,
-    pair_addresses,
-    pair_wish,
-    without_overlap,
-    without_roles_in_use,
-)
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict import (
-    canary_problems,
-    drift_problem,
-    metric_notes,
-    summary,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import ACCEPTED, NEVER_ACCEPTED, Cause
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Area, Verdict
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
-    credentials_from,
-    pair_argument_spec,
-    pair_from,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import EvidenceRun
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec, pair_from
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.progress_file import ProgressFile
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verification import (
+    Verification,
+    Wishes,
+    written_down,
+)
 
 
-def drift_of(gateway: Gateway, pair: Pair, accounts: Accounts) -> tuple[Step, ...]:
-    """The plan that would bring AWS back to the declared pair."""
-    addresses = pair_addresses(pair, accounts)
-    observed = gateway.observe(addresses, optional_addresses(addresses))
-    check_buckets(pair.ends(), accounts, observed, create=True)
-    unwanted = without_roles_in_use(leftovers(pair, accounts, observed), observed)
-    wish, unwanted = without_overlap(pair_wish(pair, accounts, observed), unwanted)
-    return plan(wish, observed, unwanted)
-
-
-def fly_canaries(clients: Clients, pair: Pair, accounts: Accounts, deadline_seconds: int) -> list[Canary]:
-    """One canary through each enabled rule of each direction, in each encryption, all at the same time."""
-    routes = [Route.of(flight, accounts, clients) for flight in flights_of_rules(pair, accounts)]
-    return each(lambda route: fly(route, deadline_seconds), routes)
-
-
-def metrics_of(clients: Clients, pair: Pair, accounts: Accounts) -> list[dict]:
-    """The replication metrics of each enabled rule in each direction whose source is of an account of the task."""
-    with asking(f"the replication metrics of pair '{pair.name}'", "cloudwatch:ListMetrics"):
-        return [
-            metric
-            for link in pair.links()
-            if accounts[link.source.bucket].ours
-            for rule in link.rules
-            if rule.enabled
-            for metric in published_metrics(rule, link, cloudwatch_of(clients, link, accounts))
-        ]
-
-
-def cloudwatch_of(clients: Clients, link: Link, accounts: Accounts):
-    """CloudWatch of a Region, in the account of the link's source, whose rule publishes the metrics."""
-    return lambda region: clients("cloudwatch", region, accounts[link.source.bucket].id)
-
-
-def verify(module: AnsibleAWSModule, gateway: Gateway, clients: Clients) -> dict:
-    """Look at everything, then judge."""
-    if module.params["deadline_seconds"] < 1:
-        raise InvalidInput("deadline_seconds must be at least 1. Without waiting, set `canary: false`.")
-    pair = pair_from(module.params)
-    accounts = clients.accounts_of(pair, credentials_from(module.params))
-    drift = drift_of(gateway, pair, accounts)
-    notes, canaries = [], []
-    if module.check_mode or not module.params["canary"]:
-        notes.append("No canary object was written, so nothing proves that objects arrive.")
-    else:
-        canaries = fly_canaries(clients, pair, accounts, module.params["deadline_seconds"])
-        notes += unproven(pair, accounts)
-    metrics = metrics_of(clients, pair, accounts)
-    flights = [canary.as_result() for canary in canaries]
+def argument_spec() -> dict:
+    """The pair's options and those of a verify."""
+    verdicts = [Verdict.AT_RISK.value, Verdict.BROKEN.value, Verdict.UNKNOWN.value]
     return {
-        "changed": False,
-        "problems": [*drift_problem(pair, drift), *canary_problems(flights)],
-        "summary": summary(pair, drift, flights),
-        "drift": as_results(drift),
-        "diff": as_diffs(drift),
-        "canaries": flights,
-        "metrics": metrics,
-        "notes": [*notes, *metric_notes(metrics)],
-        "api_calls": clients.api_calls(),
+        **pair_argument_spec(),
+        "rpo_seconds": {"type": "int", "default": 900},
+        "prefixes": {"type": "list", "elements": "str", "default": []},
+        "accepted_causes": {
+            "type": "list",
+            "elements": "str",
+            "choices": [cause.value for cause in Cause if cause not in NEVER_ACCEPTED],
+            "default": [cause.value for cause in ACCEPTED],
+        },
+        "max_head_requests": {"type": "int", "default": 10000},
+        "head_requests_per_second": {"type": "int", "default": 200},
+        "max_findings": {"type": "int", "default": 100},
+        "content": {"type": "str", "choices": ["none", "etag", "checksum", "sample"], "default": "etag"},
+        "sample_size": {"type": "int", "default": 300},
+        "max_transfer_bytes": {"type": "int", "default": 1073741824},
+        "canary": {"type": "bool", "default": True},
+        "deadline_seconds": {"type": "int", "default": 900},
+        "warnings": {
+            "type": "list",
+            "elements": "str",
+            "choices": [Area.MONITORING.value, Area.READINESS.value],
+            "default": [Area.READINESS.value],
+        },
+        "fail_on": {"type": "list", "elements": "str", "choices": verdicts, "default": verdicts},
+        "report_dir": {"type": "path"},
     }
 
 
 def main() -> None:
     """From parameters to a pair, from what is seen of it to the verdict."""
-    module = AnsibleAWSModule(
-        argument_spec={
-            **pair_argument_spec(),
-            "canary": {"type": "bool", "default": True},
-            "deadline_seconds": {"type": "int", "default": 900},
-        },
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
     clients = Clients(module, home_region=module.params["primary"]["region"])
     gateway = Gateway(clients)
 
     def body() -> dict:
-        result = verify(module, gateway, clients)
-        if result["problems"]:
+        pair, wishes = pair_from(module.params), Wishes.of(module.params)
+        evidence = None
+        if module.params["report_dir"]:
+            evidence = EvidenceRun.begin(module.params["report_dir"], pair.name, datetime.now(UTC))
+        progress = ProgressFile.of_the_task()
+        result = Verification(module, gateway, clients, pair, wishes, evidence, progress).run()
+        progress.flush()
+        if evidence:
+            try:
+                result = written_down(evidence, result)
+            except InvalidInput as error:
+                module.fail_json(msg=f"The verdict is {result['verdict']}, but {error}", **result)
+        if Verdict(result["verdict"]) in wishes.fail_on:
             module.fail_json(msg=" ".join(result["problems"]), **result)
         return result
 

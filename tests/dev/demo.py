@@ -17,6 +17,7 @@ from runner import Log, StageFailed
 from sample_data import Bucket, put_sample_data, wait_until_replicated
 
 FOLDER = CACHE / "demo"
+EVIDENCE = FOLDER / "evidence"
 DEADLINE_SECONDS = 60.0
 PAIRS = (  # source, destination, whether the rule replicates delete markers
     (Bucket("s3-dr-example-orders", "us-east-1"), Bucket("s3-dr-example-orders-dr", "us-west-2"), True),
@@ -27,6 +28,7 @@ PAIRS = (  # source, destination, whether the rule replicates delete markers
 FAREWELL = """\
 Where to look
   {folder}/    1-setup.log, 2-verify.log and 3-setup-again.log: what you have just seen
+  {page}    the evidence of the verify, for a browser
   examples/inventory/pairs.yml    the two pairs: copy it, and choose bucket names of your own
   README.md    what each part does, and what it costs on AWS
 
@@ -65,16 +67,16 @@ def demonstrate(env: dict[str, str]) -> None:
     playbook("setup", env, "1-setup.log")
     show("3. Objects are written to the buckets in us-east-1, and awaited in us-west-2")
     fill_and_compare()
-    show("4. The proof: the configuration is as declared, and a new object goes through every rule")
-    playbook("verify", env, "2-verify.log")
+    show("4. The proof: every version is compared, and a new object goes through every rule")
+    playbook("verify", env, "2-verify.log", "-e", f"s3_dr_report_dir={EVIDENCE}")
     show("5. The same set-up once more changes nothing")
     check_unchanged(playbook("setup", env, "3-setup-again.log"))
 
 
-def playbook(name: str, env: dict[str, str], log: str) -> str:
+def playbook(name: str, env: dict[str, str], log: str, *options: str) -> str:
     """Run a playbook of the checkout, shown as it goes and kept in a log; return what it printed."""
-    command = [tool("ansible-playbook"), f"playbooks/{name}.yml"]
-    print(f"$ ansible-playbook playbooks/{name}.yml", flush=True)
+    command = [tool("ansible-playbook"), f"playbooks/{name}.yml", *options]
+    print(f"$ {' '.join(['ansible-playbook', *command[1:]])}", flush=True)
     printed = []
     with (
         (FOLDER / log).open("w", encoding="utf-8") as kept,
@@ -119,7 +121,8 @@ def show(title: str) -> None:
 
 def farewell(seconds: float) -> None:
     show(f"Done in {seconds:.0f} s. The local AWS is stopped")
-    print(FAREWELL.format(folder=os.path.relpath(FOLDER)))
+    newest = max((EVIDENCE / "fleet").glob("*/report.html"))
+    print(FAREWELL.format(folder=os.path.relpath(FOLDER), page=os.path.relpath(newest)))
 
 
 if __name__ == "__main__":

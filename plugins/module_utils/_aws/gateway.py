@@ -38,7 +38,7 @@ _EVENTUAL_SECONDS = 120.0
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
 
-_THROTTLED = (
+THROTTLED = (
     "Throttling",
     "ThrottlingException",
     "RequestLimitExceeded",
@@ -117,7 +117,7 @@ class Gateway:
         row = ROWS[address.kind]
         try:
             return self._patiently(
-                lambda: row.read(self._client(address), address), lambda error: error_code(error) in _THROTTLED
+                lambda: row.read(self._client(address), address), lambda error: error_code(error) in THROTTLED
             )
         except ClientError as error:
             if error_code(error) in row.missing:
@@ -227,7 +227,7 @@ def _message(error: ClientError) -> str:
 
 def _is_eventual(row: Row, error: ClientError) -> bool:
     code, message = error_code(error), _message(error)
-    return code in _THROTTLED or any(eventual.matches(code, message) for eventual in row.eventual)
+    return code in THROTTLED or any(eventual.matches(code, message) for eventual in row.eventual)
 
 
 def _explain(address: Address, verb: str, row: Row, error: ClientError) -> str:

@@ -57,29 +57,34 @@ ACCEPTED = (
 NEVER_ACCEPTED = (Cause.PENDING, Cause.LATE, Cause.UNEXPLAINED, Cause.UNEXAMINED)
 """What has not arrived yet, or is not understood, counts for the recovery point whatever the user accepts."""
 
-_BACKFILL = "Replicate it by S3 Batch Replication with the filter NONE, or write it again."
+_BACKFILL = "Backfill it by S3 Batch Replication (filter NONE, unless the detail names another), or write it again."
 
 REMEDIES = {
-    Cause.PENDING: "Wait: S3 is at it.",
-    Cause.LATE: "Look at the metrics ReplicationLatency and OperationsPendingReplication; S3 goes on by itself.",
-    Cause.FAILED: "Mend the cause, then replicate it by S3 Batch Replication with the filter FAILED. S3 does not retry.",
+    Cause.PENDING: "Nothing yet: S3 is still replicating it, and it is within the target.",
+    Cause.LATE: "Look at the metrics ReplicationLatency and OperationsPendingReplication in the destination's Region, "
+    "and at the AWS Health Dashboard; what is pending goes on by itself.",
+    Cause.FAILED: "S3 does not retry it. Mend what the detail names (role, key or bucket), then replicate it by S3 "
+    "Batch Replication with the filter FAILED.",
     Cause.WRITTEN_BEFORE_RULE: _BACKFILL,
     Cause.WRITTEN_WHILE_RULE_OFF: _BACKFILL,
-    Cause.NO_RULE_MATCHES: "Widen a rule or add one if it belongs into the DR copy, then backfill.",
-    Cause.TAGGED_AFTER_CREATION: "S3 looks at the tags that an object is written with. " + _BACKFILL,
-    Cause.ARCHIVED_CLASS: "Restore it, copy it onto itself into a class that S3 replicates, or keep it elsewhere.",
-    Cause.KMS_NOT_SELECTED: "Name `kms_key_arn` for both ends, run setup, then backfill.",
+    Cause.NO_RULE_MATCHES: "Nothing, unless it belongs in the DR copy: then widen a rule or add one, and backfill.",
+    Cause.TAGGED_AFTER_CREATION: "S3 looks only at the tags that an object is written with. " + _BACKFILL,
+    Cause.ARCHIVED_CLASS: "S3 does not replicate what is archived. Restore it and copy it onto itself into a class "
+    "that is replicated, or keep a copy by other means.",
+    Cause.KMS_NOT_SELECTED: "Name `kms_key_arn` for both ends, and leave `kms_objects` of the rule unset or true; run "
+    "setup, then backfill.",
     Cause.DELETE_MARKER_BY_CHOICE: "Nothing, or set `delete_markers: true` in the rule.",
     Cause.DELETE_MARKER_BY_LIFECYCLE: "Nothing, or give both buckets the same lifecycle rules.",
-    Cause.VERSION_DELETED_AT_SOURCE: "Nothing: S3 never replicates the deletion of a version. Remove it by lifecycle.",
-    Cause.VERSION_DELETED_AT_DESTINATION: "Write it again at the source: S3 does not replicate a version twice by itself. "
-    "Find out who deletes in the destination.",
-    Cause.REPLICA_OF_ANOTHER_SOURCE: "S3 does not pass replicas on. Replicate from their first source, too, or by S3 "
-    "Batch Replication with the filter REPLICA.",
-    Cause.CONTENT_DIFFERS: "Compare both by hand before you trust either: a version never changes by itself.",
-    Cause.CONFLICT: "Decide which one is right, and write it again at the end that is in use.",
+    Cause.VERSION_DELETED_AT_SOURCE: "Nothing is lost: S3 never replicates the deletion of a version. Give the "
+    "destination a lifecycle rule for noncurrent versions if it shall go there, too.",
+    Cause.VERSION_DELETED_AT_DESTINATION: "Copy it onto itself at the source: S3 does not replicate a deleted version "
+    "again. Find out who or which lifecycle rule deletes in the destination.",
+    Cause.REPLICA_OF_ANOTHER_SOURCE: "S3 does not pass replicas on. Replicate from their first source to the "
+    "destination, too, or by S3 Batch Replication with the filter REPLICA.",
+    Cause.CONTENT_DIFFERS: "Compare both ends by hand before you trust either: a version never changes by itself.",
+    Cause.CONFLICT: "Decide which one is right, and write or delete it again at the end that is in use.",
     Cause.FOREIGN_OBJECT: "Find out who writes into the destination; keep writers out of it by its bucket policy.",
-    Cause.UNEXPLAINED: "Look at the version at both ends, and at the events of CloudTrail.",
+    Cause.UNEXPLAINED: "Look at the version at both ends, and at its events in CloudTrail.",
     Cause.UNEXAMINED: "Raise `max_head_requests`, or allow what the notes name, then run again.",
 }
 
@@ -99,12 +104,18 @@ class Expiration:
     days: int | None = None
 
     def explains(self, marker: Version, previous: datetime | None) -> bool:
-        """Whether it may have put a marker: it acts at midnight UTC after the days have passed."""
+        """Whether it may have put a marker on the version that was written at `previous`.
+
+        Source: S3 User Guide, "Lifecycle rules: Based on an object's age": the days are added to the time at which the
+        object was written, and the result is rounded up to the next midnight UTC.
+        """
         if not marker.key.startswith(self.prefix):
             return False
         if self.days is None or previous is None:
             return True
-        return marker.modified - previous >= timedelta(days=self.days)
+        passed = previous + timedelta(days=self.days)
+        midnight = passed.replace(hour=0, minute=0, second=0, microsecond=0)
+        return marker.modified >= (midnight if midnight == passed else midnight + timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +135,15 @@ class Scope:
     """What one direction replicates to one destination, as far as AWS tells.
 
     Attributes:
-        rules: those that go to the destination, enabled or not as AWS holds them.
+        rules: those that are declared for the destination, enabled or not as AWS holds them. One that AWS does not hold
+            counts as disabled: left out, what it should have replicated would pass for what no rule selects.
         since: when the role of the direction was made: before that nothing replicated; None: not known.
         gaps: when it was paused.
         expirations: of the source's lifecycle configuration.
         two_way: whether the pair replicates the other way round, too.
         destination_has_object_lock: None: not known; so with the next one.
         first_arrived: when the oldest version was written that the destination holds, too.
+        fan_out: whether the source replicates to another destination, too; S3 tells one status for all of them.
     """
 
     source: End
@@ -144,6 +157,7 @@ class Scope:
     destination_has_object_lock: bool | None = None
     destination_blocks_sse_c: bool | None = None
     first_arrived: datetime | None = None
+    fan_out: bool = False
 
     def rules_for(self, key: str, tags: Iterable[tuple[str, str]] | None = None) -> tuple[Rule, ...]:
         """The rules that select a key, the highest priority first; with tags None the tags of rules are ignored."""
@@ -173,6 +187,7 @@ class Head:
         parts: of a multipart upload; None: it was none, or it is not known.
         tags: (key, value) pairs; None: not asked.
         checksums: (algorithm, value) pairs, of which those of the same `checksum_type` can be compared.
+        modified: its Last-Modified; the only thing that tells one `null` version from another. None: not known.
     """
 
     found: bool | None
@@ -190,6 +205,7 @@ class Head:
     tags: tuple[tuple[str, str], ...] | None = None
     checksums: tuple[tuple[str, str], ...] = ()
     checksum_type: str | None = None
+    modified: datetime | None = None
 
 
 UNASKED = Head(None)
@@ -202,10 +218,11 @@ class Finding:
     Attributes:
         source: the bucket whose version it is about; for an extra version the one that should hold it, too.
         destination: the bucket that differs.
+        size: in bytes; None: it is a delete marker.
         missing: whether the destination lacks the version, or holds it with other content.
-        rule: the ID of the rule that selects the key; None: no rule does.
-        delete_marker: whether it is a delete marker.
+        rule: the ID of the rule that replicates the version; None: no rule does.
         detail: what was seen, if that says more than the cause.
+        maybe_rules: IDs of the other rules that may replicate it instead, since nobody looked at its tags.
     """
 
     cause: Cause
@@ -218,6 +235,7 @@ class Finding:
     missing: bool
     rule: str | None = None
     detail: str = ""
+    maybe_rules: tuple[str, ...] = ()
 
     def as_result(self, now: datetime) -> dict[str, Any]:
         """Plain values; `age_seconds` is as of `now`."""

@@ -58,6 +58,8 @@ _VERDICTS = {
     Status.BROKEN: Verdict.BROKEN,
     Status.UNKNOWN: Verdict.UNKNOWN,
 }
+_LOOKED = (Status.PASSED, *_VERDICTS)
+"""A warning alone says that something was not as it should be, and not that the versions were compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def verdict_of(checks: Iterable[Check]) -> Verdict:
     """The worst that a check says; a verify that looked at nothing has proven nothing."""
     checks = list(checks)
     found = {_VERDICTS[check.status] for check in checks if check.status in _VERDICTS}
-    looked = any(check.area is Area.VERSIONS and check.status is not Status.SKIPPED for check in checks)
+    looked = any(check.area is Area.VERSIONS and check.status in _LOOKED for check in checks)
     if not looked:
         found.add(Verdict.UNKNOWN)
     return next((verdict for verdict in WORST_FIRST if verdict in found), Verdict.PROVEN)

@@ -47,7 +47,8 @@ class Difference:
     """A version, or a key's current version, in which the ends differ.
 
     Attributes:
-        kind: for `missing` the one end holds `version` and the other does not.
+        kind: for `missing` the one end holds `version` and the other does not; for `current` both hold the version
+            that is current at the other end, so nothing that is on its way can explain it.
         version: of the end that holds it; of the left end when both do.
         at_left: whether `version` is the left end's.
         other: the right end's version, when both ends hold one.
@@ -80,11 +81,12 @@ class _Side:
         self.next: Version | None = next(self._rows, None)
         self.held: dict[Identity, tuple[Version, datetime | None]] = {}
         self.current: Version | None = None
+        self.current_at_both = False
         self.seen = False
 
     def begin(self) -> None:
         """A new key."""
-        self.held, self.current, self.seen = {}, None, False
+        self.held, self.current, self.current_at_both, self.seen = {}, None, False, False
 
     def has(self, key: str) -> bool:
         """Whether the next row is of the key."""
@@ -104,19 +106,27 @@ class _Side:
                 f"the listing of {self._name} is not sorted: '{self.next.key}' comes after '{row.key}'. Only general "
                 "purpose buckets list their keys in the order that a comparison needs."
             )
+        if self.has(row.key) and self.next is not None and self.next.identity == row.identity:
+            raise self._told_twice(row)
         older = self.next if row.is_delete_marker and self.has(row.key) else None
         return row, older.modified if older else None
 
     def hold(self, row: Version, previous: datetime | None) -> None:
         """Keep a row until its counterpart comes, or the key ends."""
         if row.identity in self.held:
-            raise NotComparable(f"the listing of {self._name} tells version {row.version_id} of '{row.key}' twice.")
+            raise self._told_twice(row)
         if len(self.held) == self._most_held:
             raise NotComparable(
                 f"{self._name}: more than {self._most_held} versions of the key '{row.key}' stand in another order "
                 "than at the other end, which is more than are held in memory. Compare the rest by `prefixes`."
             )
         self.held[row.identity] = (row, previous)
+
+    def _told_twice(self, row: Version) -> NotComparable:
+        return NotComparable(
+            f"the listing of {self._name} tells version {row.version_id} of '{row.key}' twice. Run again; if that "
+            "stays, the endpoint does not list versions as S3 does."
+        )
 
 
 def march(
@@ -142,7 +152,6 @@ def march(
 def _march_key(key: str, sides: tuple[_Side, _Side], suspicious: Suspicious) -> Iterator[Outcome]:
     for side in sides:
         side.begin()
-    equal = True
     while any(side.has(key) for side in sides):
         for side, other in (sides, sides[::-1]):
             if not side.has(key):
@@ -150,18 +159,17 @@ def _march_key(key: str, sides: tuple[_Side, _Side], suspicious: Suspicious) -> 
             row, previous = side.take()
             counterpart = other.held.pop(row.identity, None)
             if counterpart is not None:
+                side.current_at_both |= row.is_latest
+                other.current_at_both |= counterpart[0].is_latest
                 yield _matched(row, counterpart[0], side is sides[0], suspicious)
             elif other.has(key):
                 side.hold(row, previous)
             else:
-                equal = False
                 yield _missing(row, previous, side, other, at_left=side is sides[0])
     for side, other in (sides, sides[::-1]):
         for row, previous in side.held.values():
-            equal = False
             yield _missing(row, previous, side, other, at_left=side is sides[0])
-    if equal:
-        yield from _other_current(*sides)
+    yield from _other_current(*sides)
 
 
 def _matched(row: Version, counterpart: Version, is_left: bool, suspicious: Suspicious) -> Outcome:
@@ -184,6 +192,7 @@ def _missing(row: Version, previous: datetime | None, side: _Side, other: _Side,
 
 
 def _other_current(left: _Side, right: _Side) -> Iterator[Outcome]:
-    """Both ends hold the same versions; which one is current can differ after both wrote the key."""
-    if left.current and right.current and left.current.identity != right.current.identity:
+    """Both ends hold both versions that are current at one of them, which differ after both ends wrote the key."""
+    at_both = left.current_at_both and right.current_at_both
+    if at_both and left.current and right.current and left.current.identity != right.current.identity:
         yield Difference(Kind.CURRENT, left.current, other=right.current)

@@ -44,13 +44,11 @@ class Exposure:
         """Count one version at risk."""
         self.versions += 1
         self.size += finding.size or 0
-        if self.oldest is None or finding.modified < self.oldest.modified:
-            self.oldest = finding
+        self.oldest = _older(self.oldest, finding)
 
     def plus(self, other: Exposure) -> Exposure:
         """Both together."""
-        known = [one for one in (self.oldest, other.oldest) if one is not None]
-        oldest = min(known, key=lambda finding: finding.modified, default=None)
+        oldest = _older(self.oldest, other.oldest)
         return Exposure(self.versions + other.versions, self.size + other.size, oldest)
 
     def as_result(self, cutoff: datetime, target_seconds: int) -> dict[str, Any]:
@@ -67,6 +65,15 @@ class Exposure:
             "bytes_at_risk": self.size,
             "oldest_missing": self.oldest.as_result(cutoff) if self.oldest else None,
         }
+
+
+def _older(one: Finding | None, other: Finding | None) -> Finding | None:
+    """Of two written in the same second always the same one, in whatever order threads found them."""
+    if one is None or other is None:
+        return one or other
+    if one.modified != other.modified:
+        return one if one.modified < other.modified else other
+    return min(one, other, key=lambda finding: (finding.key, finding.version_id, repr(finding)))
 
 
 def is_at_risk(finding: Finding, accepted: Collection[Cause]) -> bool:
@@ -87,8 +94,12 @@ class Tally:
     versions: Counter[Cause] = field(default_factory=Counter)
     sizes: Counter[Cause] = field(default_factory=Counter)
     unexpected: Counter[Cause] = field(default_factory=Counter)
+    unexamined_at_risk: int = 0
+    """An unexamined version that is extra at the destination loses nothing."""
     exposures: dict[tuple[str, str, str | None], Exposure] = field(default_factory=dict)
     """By source, destination and rule."""
+    uncertain: dict[tuple[str, str, str | None], Exposure] = field(default_factory=dict)
+    """What may be another rule's than the one it is counted for; no rule shall look better than it is."""
 
     def add(self, finding: Finding) -> None:
         """Count one finding."""
@@ -96,17 +107,23 @@ class Tally:
         self.sizes[finding.cause] += finding.size or 0
         if is_unexpected(finding, self.accepted):
             self.unexpected[finding.cause] += 1
+        if finding.cause is Cause.UNEXAMINED and finding.missing:
+            self.unexamined_at_risk += 1
         if is_at_risk(finding, self.accepted):
             way = (finding.source, finding.destination, finding.rule)
             self.exposures.setdefault(way, Exposure()).add(finding)
+            for rule in finding.maybe_rules:
+                self.uncertain.setdefault((finding.source, finding.destination, rule), Exposure()).add(finding)
 
     def exposure(self, source: str, destination: str, rule: str | None = None) -> Exposure:
-        """What is at risk from one bucket to another, by one rule or by all."""
-        return together(
-            exposure
-            for (one, other, its_rule), exposure in self.exposures.items()
-            if (one, other) == (source, destination) and rule in (None, its_rule)
-        )
+        """What is at risk from one bucket to another, by one rule or by all.
+
+        What either of two rules may replicate counts for both of them, and once for all.
+        """
+        if rule is not None:
+            way = (source, destination, rule)
+            return together(found[way] for found in (self.exposures, self.uncertain) if way in found)
+        return together(exposure for way, exposure in self.exposures.items() if way[:2] == (source, destination))
 
     def by_cause(self) -> dict[str, dict[str, int]]:
         """`versions` and `bytes` of each cause that was found, the most frequent first."""

@@ -51,20 +51,16 @@ def unproven_by(canaries: Sequence[Mapping[str, Any]]) -> list[str]:
         for canary in canaries
         if canary["status"] in ("not_written", "unreadable")
     ]
-    return [*said, *_left_behind(canaries)]
+    return [*said, *left_behind(canaries)]
 
 
-def _left_behind(canaries: Iterable[Mapping[str, Any]]) -> list[str]:
+def left_behind(canaries: Iterable[Mapping[str, Any]]) -> list[str]:
+    """What of canaries stays in buckets, with the reason; one that is late is left to arrive."""
     return [
         f"A canary was left behind: {'; '.join(canary['left_behind'])}. Delete these versions later."
         for canary in canaries
         if canary["left_behind"]
     ]
-
-
-def canary_problems(canaries: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Each canary that did not arrive, or that could not be removed, with the next step of a verify."""
-    return [*not_arrived(canaries, IN_VERIFY), *_left_behind(canaries)]
 
 
 def not_arrived(canaries: Iterable[Mapping[str, Any]], advice: Mapping[str, str]) -> list[str]:
@@ -77,27 +73,8 @@ def not_arrived(canaries: Iterable[Mapping[str, Any]], advice: Mapping[str, str]
     ]
 
 
-def metric_notes(metrics: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Which metrics are not there yet; the failure metric is left out, since it is absent while nothing fails."""
-    absent = sorted(
-        {
-            f"{metric['metric']} in {metric['region']}"
-            for metric in metrics
-            if not metric["published"] and metric["metric"] != "OperationsFailedReplication"
-        }
-    )
-    if not absent:
-        return []
-    return [f"CloudWatch holds no {', '.join(absent)} yet. AWS publishes the first values after about 15 minutes."]
-
-
-def summary(pair: Pair, drift: Sequence[Step], canaries: Iterable[Mapping[str, Any]]) -> list[str]:
-    """What was seen, a line each, for a person who reads the run."""
-    same = "AWS holds exactly what the pair declares." if not drift else f"AWS differs in {_documents(drift)}."
-    return [f"{pair.name}: {same}", *(_flight(canary) for canary in canaries)]
-
-
-def _flight(canary: Mapping[str, Any]) -> str:
+def flight_line(canary: Mapping[str, Any]) -> str:
+    """What became of a canary, in a line."""
     way = f"{canary['source']} -> {canary['destination']}"
     if canary["status"] == "replicated":
         alike = "intact" if canary["compared"] == "bytes" else "with its size (its class cannot be read at once)"

@@ -77,9 +77,9 @@ def world(endpoint: str | None) -> Iterator[World]:
 def control(endpoint: str | None) -> Iterator[Callable[..., dict[str, Any]]]:
     """Ask the local AWS for what AWS itself does not offer: ``control("faults", kind="down")``. Undone afterwards."""
 
-    def ask(what: str, method: str | None = None, **wish: Any) -> dict[str, Any]:
+    def ask(path: str, /, method: str | None = None, **wish: Any) -> dict[str, Any]:
         body = json.dumps(wish).encode() if wish else None
-        request = urllib.request.Request(f"{endpoint}/_local_aws/{what}", data=body, method=method)
+        request = urllib.request.Request(f"{endpoint}/_local_aws/{path}", data=body, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return dict(json.load(answer))
 

@@ -9,10 +9,12 @@ DELETE /_local_aws/faults    none any more
     {"kind": "throttle", "region": "us-west-2", "service": "s3", "operation": "PutObject", "when": "before", "nth": 3}
 
 ``kind``: ``down`` (the connection is cut, and replication holds, too), ``reset``, ``timeout`` (no answer for
-``seconds``), ``slow`` (an answer after ``seconds``), ``throttle``, ``error``, ``denied``, and ``count``, which only
-counts. ``region`` is the one a request is signed for, which is us-east-1 for IAM; ``service`` and ``operation`` (one or
-a list) have boto3's names; what is left out matches all. ``when`` is ``before`` or ``after`` the operation took effect.
-``nth`` strikes one call, ``times`` the next ones, ``probability`` some, always the same ones for the same ``seed``.
+``seconds``), ``slow`` (an answer after ``seconds``), ``throttle``, ``error``, ``denied``, ``truncate`` (half of the
+answer's body, with its status), and ``count``, which only counts. ``region`` is the one a request is signed for, which
+is us-east-1 for IAM; ``service`` and ``operation`` (one or a list) have boto3's names; what is left out matches all.
+``when`` is ``before`` or ``after`` the operation took effect. ``nth`` strikes one call, ``times`` the next ones,
+``probability`` some, always the same ones for the same ``seed``; ``skip`` lets the first ones through, so that a
+listing breaks after some pages and stays broken.
 A repetition by the SDK is a call like any other. ``{"kind": "slow", "seconds": 0.05}`` slows every call, of
 every service in every Region.
 """
@@ -32,11 +34,12 @@ from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
+from . import clock
 from .fitting import corrects
 from .operations import Call, Request, call_of
 
 PATH = "/_local_aws/faults"
-KINDS = ("down", "reset", "timeout", "slow", "throttle", "error", "denied", "count")
+KINDS = ("down", "reset", "timeout", "slow", "throttle", "error", "denied", "truncate", "count")
 
 Message = dict[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -54,6 +57,7 @@ class Fault:
     nth: int | None = None
     times: int | None = None
     probability: float | None = None
+    skip: int = 0
     seed: int = 0
     matched: int = 0
     struck: int = 0
@@ -78,10 +82,13 @@ class Fault:
         )
 
     def _is_chosen(self) -> bool:
+        number = self.matched - self.skip
+        if number <= 0:
+            return False
         if self.nth is not None:
-            return self.matched == self.nth
+            return number == self.nth
         if self.times is not None:
-            return self.matched <= self.times
+            return number <= self.times
         return self.probability is None or self.chance.random() < self.probability
 
     def shown(self) -> dict[str, Any]:
@@ -99,6 +106,7 @@ def is_down(region: str) -> bool:
         and fault.service in (None, "s3")
         and not fault.operation
         and fault.nth is fault.times is fault.probability is None
+        and not fault.skip
         for fault in _faults
     )
 
@@ -157,8 +165,20 @@ async def break_calls(
     for fault in (fault for fault in struck if fault.when == "after"):
         if await fate.meets(fault):
             return
-    for message in kept:
+    for message in truncated(kept) if any(fault.kind == "truncate" for fault in struck) else kept:
         await send(message)
+
+
+def truncated(messages: list[Message]) -> list[Message]:
+    """The answer as a proxy passes it on that lost the rest: complete as HTTP, and its XML or JSON is not."""
+    body = b"".join(message.get("body", b"") for message in messages)
+    if not body:
+        return messages
+    start = next(message for message in messages if message["type"] == "http.response.start")
+    rest = body[: len(body) // 2]
+    headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+    start = {**start, "headers": [*headers, (b"content-length", str(len(rest)).encode())]}
+    return [start, {"type": "http.response.body", "body": rest, "more_body": False}]
 
 
 @dataclass
@@ -173,6 +193,8 @@ class Fate:
 
     async def meets(self, fault: Fault) -> bool:
         """Let it happen. The answer is whether the request has come to its end with it."""
+        if fault.kind == "truncate":
+            return False  # this is done to the answer
         if fault.kind == "slow":
             await asyncio.sleep(fault.seconds)
             return False
@@ -210,7 +232,7 @@ class Fate:
         }
         if "cbor" in content_type:
             headers["smithy-protocol"] = "rpc-v2-cbor"
-        raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+        raw = [(name.encode(), value.encode()) for name, value in headers.items()] + [(b"date", clock.date())]
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 

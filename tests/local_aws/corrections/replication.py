@@ -17,7 +17,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services import s3
 
-from . import buckets, events, faults, keys, metrics, multipart, role, rules, sse_c
+from . import buckets, events, faults, keys, metrics, multipart, role, rules, settings, sse_c
 from .fitting import corrects, uses
 from .queue import Job, Kind, queue
 from .rules import Rule
@@ -325,7 +325,7 @@ def insert_version(destination: Destination, key: str, record: Record, kind: Kin
     """Put the version among the others by its time, and let the newest be the current one.
 
     AWS does not document which version is current after both ends wrote a key, or after copies arrived out of order;
-    the original time is the choice that makes both ends agree.
+    the original time is the choice that makes both ends agree. The setting ``order_by_arrival`` makes the other choice.
     """
     objects = destination.bucket["objects"]
     is_marker = kind is Kind.MARKER
@@ -333,8 +333,8 @@ def insert_version(destination: Destination, key: str, record: Record, kind: Kin
     s3._preserve_null_version(destination.name, key, versions, objects.get(key))
     versions[:] = [version for version in versions if version["version_id"] != record["version_id"]]
     entry = record if is_marker else s3._version_entry_from_record(record, record["version_id"], record["body"])
-    place = sum(1 for version in versions if version["last_modified"] <= entry["last_modified"])
-    versions.insert(place, entry)
+    is_older = [version["last_modified"] <= entry["last_modified"] for version in versions]
+    versions.insert(len(versions) if settings.is_on("order_by_arrival") else sum(is_older), entry)
     for version in versions:
         version["is_latest"] = version is versions[-1]
     if entry["is_latest"] and is_marker:

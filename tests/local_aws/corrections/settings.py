@@ -3,7 +3,7 @@
 """Numbers that tests set, because AWS takes its time and tests do not want to wait for it.
 
 GET    /_local_aws/settings
-POST   /_local_aws/settings   {"name": seconds, ...}
+POST   /_local_aws/settings   {"name": number, ...}
 DELETE /_local_aws/settings   back to the defaults
 """
 
@@ -24,12 +24,21 @@ DEFAULTS = {
     "rtc_threshold_seconds": 900.0,
     # From the call to the log file that tells of it; CloudTrail takes about five minutes.
     "trail_seconds": 1.0,
+    # By how much AWS's clock is ahead of this machine's, or behind if negative; see clock.py.
+    "clock_seconds": 0.0,
+    # 1: what arrives last is current at a destination, 0: what was written last. AWS documents neither.
+    "order_by_arrival": 0.0,
 }
+SIGNED = ("clock_seconds",)
 _values = dict(DEFAULTS)
 
 
 def seconds(name: str) -> float:
     return _values[name]
+
+
+def is_on(name: str) -> bool:
+    return bool(_values[name])
 
 
 def control(method: str, body: bytes) -> tuple[int, dict[str, float | str]]:
@@ -40,8 +49,9 @@ def control(method: str, body: bytes) -> tuple[int, dict[str, float | str]]:
         try:
             wish = {str(name): float(value) for name, value in json.loads(body).items()}
         except (ValueError, TypeError, AttributeError):
-            return 400, {"error": 'expected {"name": seconds, ...}'}
-        if not wish.keys() <= DEFAULTS.keys() or min(wish.values(), default=0.0) < 0:
-            return 400, {"error": f"none may be negative, and the names are {', '.join(DEFAULTS)}"}
+            return 400, {"error": 'expected {"name": number, ...}'}
+        negative = [name for name, value in wish.items() if value < 0 and name not in SIGNED]
+        if not wish.keys() <= DEFAULTS.keys() or negative:
+            return 400, {"error": f"only clock_seconds may be negative, and the names are {', '.join(DEFAULTS)}"}
         _values.update(wish)
     return 200, dict(_values)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from .calls import OWNER, Answer, Service, client_error, tag_list, tag_map
@@ -19,6 +20,7 @@ class Role:
     document: Answer
     owner: str = OWNER
     policies: dict[str, str] = field(default_factory=dict)
+    made: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class FakeIam(Service):
@@ -44,7 +46,8 @@ class FakeIam(Service):
         return all(name in self.roles for name in names)
 
     def _iam_GetRole(self, params: Answer, region: str) -> Answer:
-        document = self._role(params).document
+        role = self._role(params)
+        document = {**role.document, "CreateDate": role.made}
         trust = quote(document["AssumeRolePolicyDocument"])
         return {"Role": {**document, "AssumeRolePolicyDocument": trust, **_boundary(document)}}
 

@@ -17,6 +17,11 @@ class Topic:
     policy: str
     tags: dict[str, str] = field(default_factory=dict)
     subscriptions: list[Answer] = field(default_factory=list)
+    key: str | None = None
+
+
+ALARM_PAGE = 100
+SUBSCRIPTION_PAGE = 100
 
 
 class FakeMonitoring(Service):
@@ -26,6 +31,7 @@ class FakeMonitoring(Service):
         super().__init__()
         self.topics: dict[str, Topic] = {}
         self.alarms: dict[tuple[str, str], Answer] = {}
+        self.composite_alarms: dict[tuple[str, str], Answer] = {}
         self.metrics: set[tuple[str, str, tuple[tuple[str, str], ...]]] = set()
 
     def _cloudwatch_DescribeAlarms(self, params: Answer, region: str) -> Answer:
@@ -35,7 +41,14 @@ class FakeMonitoring(Service):
             for (name, where), alarm in sorted(self.alarms.items())
             if where == region and (wanted is None or name in wanted)
         ]
-        return {"MetricAlarms": found}
+        page = int(params.get("NextToken", 0))
+        more = {"NextToken": str(page + 1)} if (page + 1) * ALARM_PAGE < len(found) else {}
+        composite = [alarm for (_name, where), alarm in sorted(self.composite_alarms.items()) if where == region]
+        return {
+            "MetricAlarms": found[page * ALARM_PAGE : (page + 1) * ALARM_PAGE],
+            "CompositeAlarms": composite if "CompositeAlarm" in params.get("AlarmTypes", ()) and not page else [],
+            **more,
+        }
 
     def _cloudwatch_PutMetricAlarm(self, params: Answer, region: str) -> None:
         self.alarms[params["AlarmName"], region] = {"StateValue": "INSUFFICIENT_DATA", **params}
@@ -68,7 +81,9 @@ class FakeMonitoring(Service):
         del self.topics[params["TopicArn"]]
 
     def _sns_GetTopicAttributes(self, params: Answer, region: str) -> Answer:
-        return {"Attributes": {"TopicArn": params["TopicArn"], "Policy": self._topic(params).policy}}
+        topic = self._topic(params)
+        key = {"KmsMasterKeyId": topic.key} if topic.key else {}
+        return {"Attributes": {"TopicArn": params["TopicArn"], "Policy": topic.policy, **key}}
 
     def _sns_SetTopicAttributes(self, params: Answer, region: str) -> None:
         assert params["AttributeName"] == "Policy"
@@ -81,4 +96,6 @@ class FakeMonitoring(Service):
         self._topic(params).subscriptions.append({"Protocol": params["Protocol"], "Endpoint": params["Endpoint"]})
 
     def _sns_ListSubscriptionsByTopic(self, params: Answer, region: str) -> Answer:
-        return {"Subscriptions": self._topic(params).subscriptions}
+        found, page = self._topic(params).subscriptions, int(params.get("NextToken", 0))
+        more = {"NextToken": str(page + 1)} if (page + 1) * SUBSCRIPTION_PAGE < len(found) else {}
+        return {"Subscriptions": found[page * SUBSCRIPTION_PAGE : (page + 1) * SUBSCRIPTION_PAGE], **more}

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from .calls import OWNER, Answer, client_error
+from .calls import OWNER, Answer, client_error, tag_list
 from .iam import FakeIam
 
 PAGE = 1000
@@ -30,6 +30,10 @@ class Bucket:
     encryption: Answer = field(default_factory=lambda: {"SSEAlgorithm": "AES256"})
     ownership: str | None = "BucketOwnerEnforced"
     payer: str = "BucketOwner"
+    lifecycle: Answer | None = None
+    cors: list[Answer] | None = None
+    notification: Answer = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
     versions: list[Answer] = field(default_factory=list)
     uploads: list[Answer] = field(default_factory=list)
     locked: set[str] = field(default_factory=set)
@@ -113,6 +117,27 @@ class FakeS3(FakeIam):
 
     def _s3_GetBucketRequestPayment(self, params: Answer, region: str) -> Answer:
         return {"Payer": self._bucket(params, region).payer}
+
+    def _s3_GetBucketLifecycleConfiguration(self, params: Answer, region: str) -> Answer:
+        found = self._bucket(params, region).lifecycle
+        if found is None:
+            raise client_error("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
+        return found
+
+    def _s3_GetBucketCors(self, params: Answer, region: str) -> Answer:
+        found = self._bucket(params, region).cors
+        if found is None:
+            raise client_error("NoSuchCORSConfiguration", "The CORS configuration does not exist")
+        return {"CORSRules": found}
+
+    def _s3_GetBucketNotificationConfiguration(self, params: Answer, region: str) -> Answer:
+        return self._bucket(params, region).notification
+
+    def _s3_GetBucketTagging(self, params: Answer, region: str) -> Answer:
+        tags = self._bucket(params, region).tags
+        if not tags:
+            raise client_error("NoSuchTagSet", "The TagSet does not exist")
+        return {"TagSet": tag_list(tags)}
 
     def _s3_GetPublicAccessBlock(self, params: Answer, region: str) -> Answer:
         found = self._bucket(params, region).public_access_block

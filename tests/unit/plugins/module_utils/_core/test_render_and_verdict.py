@@ -16,11 +16,9 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render imp
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.verdict import (
     AFTER_SETUP,
     IN_VERIFY,
-    canary_problems,
     drift_problem,
-    metric_notes,
+    flight_line,
     not_arrived,
-    summary,
     unproven_by,
 )
 from ansible_collections.crossregion.s3_dr.tests.unit import strategies
@@ -89,14 +87,9 @@ def canary(**changes: Any) -> dict[str, Any]:
     return {**ends, **arrived, **changes}
 
 
-def metric(name: str, region: str = "us-west-2", *, published: bool = False) -> dict[str, Any]:
-    """A metric's result."""
-    return {"metric": name, "region": region, "published": published}
-
-
 def test_a_pair_that_replicates_has_no_problems() -> None:
     assert drift_problem(a_pair(), []) == []
-    assert canary_problems([canary()]) == []
+    assert not_arrived([canary()], IN_VERIFY) == []
 
 
 def test_drift_names_each_place_and_how_to_put_it_right() -> None:
@@ -143,38 +136,11 @@ def test_what_stays_behind_after_a_proof_is_said() -> None:
     assert "b/k (v): locked" in said
 
 
-def test_what_a_canary_left_behind_is_a_problem_even_when_it_arrived() -> None:
-    (said,) = canary_problems([canary(left_behind=["b/k (v): denied", "c/k (v): denied"])])
-    assert "b/k (v): denied; c/k (v): denied" in said
-    assert "Delete" in said
-
-
-def test_a_canary_can_be_two_problems() -> None:
-    assert len(canary_problems([canary(status="late", reason="x", left_behind=["y"])])) == 2
-
-
-def test_metrics_that_are_not_there_yet_are_noted_once_each() -> None:
-    absent = [
-        metric("ReplicationLatency"),
-        metric("ReplicationLatency"),
-        metric("BytesPendingReplication", "us-east-1"),
-    ]
-    (said,) = metric_notes(absent)
-    assert "BytesPendingReplication in us-east-1, ReplicationLatency in us-west-2" in said
-
-
-def test_neither_published_metrics_nor_the_failure_metric_are_noted() -> None:
-    assert metric_notes([metric("ReplicationLatency", published=True), metric("OperationsFailedReplication")]) == []
-    assert metric_notes([]) == []
-
-
-def test_the_summary_says_what_was_seen_a_line_each() -> None:
+def test_each_canary_is_a_line() -> None:
     late = canary(status="late", reason="S3 still says PENDING")
-    assert summary(a_pair(), [], [canary(), late]) == [
-        "orders: AWS holds exactly what the pair declares.",
-        "example-orders -> example-orders-dr: a canary object arrived intact in 3.2 s (rule r).",
-        "example-orders -> example-orders-dr: a canary object is late (rule r): S3 still says PENDING.",
+    way = "example-orders -> example-orders-dr: a canary object"
+    assert [flight_line(one) for one in (canary(), canary(compared="size"), late)] == [
+        f"{way} arrived intact in 3.2 s (rule r).",
+        f"{way} arrived with its size (its class cannot be read at once) in 3.2 s (rule r).",
+        f"{way} is late (rule r): S3 still says PENDING.",
     ]
-    assert "with its size" in summary(a_pair(), [], [canary(compared="size")])[1]
-    assert summary(a_pair(), [SUSPENDED], []) == ["orders: AWS differs in 1 document."]
-    assert summary(a_pair(), [SUSPENDED, CREATED], []) == ["orders: AWS differs in 2 documents."]

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Copyright: Contributors to the crossregion.s3_dr project
+"""What a verify has seen, as checks: configuration, metrics, canaries, versions and the recovery point.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from .causes import REMEDIES, Cause, Scope
+from .checks import Area, Check, Status, Verdict
+from .evidence_words import duration, number_of
+from .model import UNSEEN, Pair, Step, is_seen
+from .plan import Observed
+from .recovery import Tally
+from .verdict import IN_VERIFY, drift_problem, flight_line, left_behind, not_arrived
+
+_DECISIVE = ("bucket_replication", "bucket_versioning")
+"""Without these two nobody can say whether the pair is set up."""
+
+_METRICS_SETTLE = timedelta(hours=1)
+"""AWS publishes the first values about 15 minutes after a rule is made; after this nobody waits any longer."""
+
+
+# --- configuration -------------------------------------------------------------------------------------------
+
+
+def drift_check(pair: Pair, drift: Sequence[Step]) -> Check:
+    """Whether AWS holds what the pair declares. Something that is not there at all means that nothing replicates."""
+    said = drift_problem(pair, drift)
+    if not said:
+        return _configuration("declared pair", pair.name, Status.PASSED, "AWS holds exactly what the pair declares.")
+    broken = any(step.action == "create" for step in drift)
+    return _configuration("declared pair", pair.name, Status.BROKEN if broken else Status.AT_RISK, said[0])
+
+
+def unread_checks(observed: Observed) -> list[Check]:
+    """What the credentials may not read, and so was not compared with the declared pair."""
+    return [
+        _configuration(
+            "readable",
+            str(address),
+            Status.UNKNOWN if address.kind in _DECISIVE else Status.WARNING,
+            f"{address} was not compared with the declared pair: {document[UNSEEN]}.",
+        )
+        for address, document in sorted(observed.items())
+        if document is not None and not is_seen(document)
+    ]
+
+
+def unreachable_check(pair: Pair, reason: str) -> Check:
+    """The configuration could not be looked at."""
+    return _configuration(
+        "declared pair", pair.name, Status.UNKNOWN, f"The configuration of pair '{pair.name}' is not known: {reason}"
+    )
+
+
+def rule_checks(pair: Pair, scopes: Iterable[Scope]) -> list[Check]:
+    """Whether each rule that is declared as enabled is so at AWS."""
+    declared = {rule.id for rule in pair.rules if rule.enabled}
+    return [
+        _rule_check(scope, rule.id, rule.enabled) for scope in scopes for rule in scope.rules if rule.id in declared
+    ]
+
+
+def _rule_check(scope: Scope, rule: str, enabled: bool) -> Check:
+    way = f"{rule}: {scope.source.bucket} -> {scope.destination.bucket}"
+    if enabled:
+        return _configuration("rule enabled", way, Status.PASSED, f"The rule '{rule}' is enabled.")
+    return _configuration(
+        "rule enabled",
+        way,
+        Status.BROKEN,
+        f"The rule '{rule}' from {scope.source.bucket} to {scope.destination.bucket} is not enabled: nothing that is "
+        "written now reaches the DR copy. Run crossregion.s3_dr.setup, then backfill.",
+    )
+
+
+def _configuration(name: str, subject: str, status: Status, message: str) -> Check:
+    return Check(Area.CONFIGURATION, name, subject, status, message)
+
+
+def metric_checks(metrics: Iterable[Mapping[str, Any]], scopes: Iterable[Scope], now: datetime) -> list[Check]:
+    """Whether CloudWatch holds the metrics of each rule; the failure metric is absent while nothing fails."""
+    made = {(scope.source.bucket, scope.destination.bucket): scope.since for scope in scopes}
+    return [
+        _metric_check(metric, made.get((metric["source"], metric["destination"])), now)
+        for metric in metrics
+        if metric["metric"] != "OperationsFailedReplication"
+    ]
+
+
+def _metric_check(metric: Mapping[str, Any], since: datetime | None, now: datetime) -> Check:
+    subject = f"{metric['metric']} of {metric['rule']}: {metric['source']} -> {metric['destination']}"
+    held = f"CloudWatch in {metric['region']} holds {'' if metric['published'] else 'no '}{metric['metric']} "
+    of_what = f"of the rule '{metric['rule']}' from {metric['source']} to {metric['destination']}"
+    if metric["published"]:
+        return Check(Area.MONITORING, "metric", subject, Status.PASSED, f"{held}{of_what}.")
+    if since is None or now - since < _METRICS_SETTLE:
+        hint = "AWS publishes the first values after about 15 minutes."
+        return Check(Area.MONITORING, "metric", subject, Status.WARNING, f"{held}{of_what} yet. {hint}")
+    hint = "Its alarms cannot fire. Look whether the rule's metrics are on, then run setup."
+    return Check(Area.MONITORING, "metric", subject, Status.AT_RISK, f"{held}{of_what}. {hint}")
+
+
+# --- canaries ------------------------------------------------------------------------------------------------
+
+_CANARY_STATUS = {
+    "replicated": Status.PASSED,
+    "late": Status.AT_RISK,
+    "not_written": Status.UNKNOWN,
+    "unreadable": Status.UNKNOWN,
+}
+
+
+def canary_checks(canaries: Sequence[Mapping[str, Any]]) -> list[Check]:
+    """Whether each canary arrived intact, and whether it was removed again."""
+    return [check for canary in canaries for check in _canary_checks(canary)]
+
+
+def _canary_checks(canary: Mapping[str, Any]) -> Iterator[Check]:
+    subject = f"{canary['rule']} ({canary['encryption']}): {canary['source']} -> {canary['destination']}"
+    status = _CANARY_STATUS.get(canary["status"], Status.BROKEN)
+    said = [*not_arrived([canary], IN_VERIFY), *left_behind([canary])]
+    arrived = f"A canary arrived in {canary['seconds']} s, and its {canary['compared']} agree."
+    if canary["left_behind"] and status is Status.PASSED:
+        status = Status.AT_RISK
+    yield Check(Area.CANARY, "arrives", subject, status, " ".join(said) or arrived)
+
+
+def no_canary_check(pair: Pair, why: str) -> Check:
+    """None was sent, and that is said."""
+    message = f"No canary object was written{why}, so nothing proves that what is written now arrives."
+    return Check(Area.CANARY, "arrives", pair.name, Status.SKIPPED, message)
+
+
+# --- versions and the recovery point -------------------------------------------------------------------------
+
+_BROKEN_CAUSES = (Cause.CONTENT_DIFFERS,)
+
+
+def comparison_checks(comparison: Mapping[str, Any], tally: Tally) -> list[Check]:
+    """What the comparison of two buckets says: one check, and one more for each cause that must not be."""
+    way = f"{comparison['source']} -> {comparison['destination']}"
+    if not comparison["complete"]:
+        reason = comparison["reason"]
+        message = f"{way} was not compared to its end, so nothing is proven: {reason}"
+        return [Check(Area.VERSIONS, "compared", way, Status.UNKNOWN, message)]
+    canaries = (
+        f", {number_of(comparison['canaries'], 'version')} of canaries left out" if comparison["canaries"] else ""
+    )
+    compared = (
+        f"{way}: {number_of(comparison['source_versions'], 'version')} and "
+        f"{number_of(comparison['source_delete_markers'], 'delete marker')} of the source were compared, "
+        f"{comparison['matched']} are at both ends{canaries}."
+    )
+    return [
+        Check(Area.VERSIONS, "compared", way, Status.PASSED, compared),
+        *(_cause_check(way, cause, count, tally) for cause, count in sorted(tally.unexpected.items()) if count),
+    ]
+
+
+def _cause_check(way: str, cause: Cause, count: int, tally: Tally) -> Check:
+    named = cause.value.replace("_", " ")
+    what = number_of(count, "version")
+    if cause is Cause.UNEXAMINED:
+        status = Status.UNKNOWN if tally.unexamined_at_risk else Status.WARNING
+        message = f"{way}: {what} differ and were not examined. {REMEDIES[cause]}"
+        return Check(Area.VERSIONS, named, way, status, message)
+    status = Status.BROKEN if cause in _BROKEN_CAUSES else Status.AT_RISK
+    return Check(Area.VERSIONS, named, way, status, f"{way}: {what}: {named}. {REMEDIES[cause]}")
+
+
+def recovery_check(pair: Pair, recovery: Mapping[str, Any] | None, sentence: str) -> Check:
+    """Whether the recovery point is within its target.
+
+    Args:
+        sentence: what it is, and what is at risk.
+    """
+    if recovery is None:
+        return Check(Area.RECOVERY_POINT, "within target", pair.name, Status.UNKNOWN, sentence)
+    if recovery["within_target"]:
+        return Check(Area.RECOVERY_POINT, "within target", pair.name, Status.PASSED, sentence)
+    message = (
+        f"{sentence} That is {duration(recovery['rpo_seconds'])} behind, and the target is "
+        f"{duration(recovery['rpo_target_seconds'])}. Look at the oldest missing version first."
+    )
+    return Check(Area.RECOVERY_POINT, "within target", pair.name, Status.AT_RISK, message)
+
+
+# --- for a person who reads the run --------------------------------------------------------------------------
+
+
+def verify_summary(
+    pair: Pair, verdict: Verdict, sentence: str, checks: Sequence[Check], canaries: Iterable[Mapping[str, Any]]
+) -> list[str]:
+    """What was seen, a line each: the verdict, each comparison, each canary, and how the other checks ended.
+
+    Args:
+        sentence: what the recovery point is, and what is at risk.
+    """
+    compared = [check.message for check in checks if check.area is Area.VERSIONS and check.name == "compared"]
+    others = [check for check in checks if check.area in (Area.CONFIGURATION, Area.MONITORING, Area.READINESS)]
+    well = sum(check.status is Status.PASSED for check in others)
+    return [
+        f"{pair.name}: {verdict.value.replace('_', ' ')}. {sentence}",
+        *compared,
+        *(flight_line(canary) for canary in canaries),
+        f"{well} of {number_of(len(others), 'check')} of configuration, monitoring and readiness passed.",
+    ]

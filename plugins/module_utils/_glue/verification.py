@@ -1,0 +1,520 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""One verify of one pair: everything is looked at, then judged, then written down.
+
+Trouble in one part ends that part as unknown, with the reason, and not the run: what could be seen is still told, and
+nothing that could not be seen counts as proven.
+
+This module util is PRIVATE to the collection.
+"""
+
+from __future__ import annotations
+
+import itertools
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+
+from .._aws.alarm_facts import read_alarms, read_topics
+from .._aws.canary import Canary, Route, Side, each, fly
+from .._aws.comparison import Comparison, Progress, Settings, compare
+from .._aws.content_proof import prove_content
+from .._aws.examination import Budget
+from .._aws.gateway import AwsFailure, Gateway, asking
+from .._aws.metrics import published_metrics
+from .._core.causes import Cause, Finding, Scope
+from .._core.checks import Area, Check, Status, Verdict, problems, verdict_of, with_warnings
+from .._core.content import Method
+from .._core.evidence_words import recovery_sentence
+from .._core.explain import Explainer
+from .._core.judgement import (
+    canary_checks,
+    comparison_checks,
+    drift_check,
+    metric_checks,
+    no_canary_check,
+    recovery_check,
+    rule_checks,
+    unreachable_check,
+    unread_checks,
+    verify_summary,
+)
+from .._core.model import Accounts, End, InvalidInput, Link, Pair, Refused, Rule, Step
+from .._core.monitoring import alarm_places, monitoring_checks, topics_to_read
+from .._core.plan import Observed, plan
+from .._core.proofs import flights_of_rules, unproven
+from .._core.readiness import readiness_addresses, readiness_checks
+from .._core.recovery import is_unexpected, together
+from .._core.render import as_diffs, as_results
+from .._core.replication import (
+    check_buckets,
+    gap_notes,
+    gaps,
+    leftovers,
+    pair_addresses,
+    pair_wish,
+    without_overlap,
+    without_roles_in_use,
+)
+from .._core.scopes import scope_addresses, scopes_of
+from .clients import Clients
+from .evidence_run import FINDINGS, EvidenceRun, NotWritten, unfinished_notes
+from .pair_options import credentials_from
+from .progress_file import ProgressFile
+
+_ENDED = "the run was ended"
+
+
+class Interrupted(Exception):
+    """Somebody ended the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """The options of a verify that are not the pair's.
+
+    Raises:
+        InvalidInput: one of them cannot be right; nothing was asked of AWS.
+    """
+
+    rpo_seconds: int
+    prefixes: tuple[str, ...]
+    accepted: frozenset[Cause]
+    max_head_requests: int
+    head_requests_per_second: int
+    max_findings: int
+    content: Method
+    sample_size: int
+    max_transfer_bytes: int
+    canary: bool
+    deadline_seconds: int
+    warnings: frozenset[Area]
+    fail_on: frozenset[Verdict]
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> Wishes:
+        """From the parameters of the task."""
+        lists = {
+            "prefixes": () if "" in params["prefixes"] else tuple(params["prefixes"]),  # the empty one means all keys
+            "accepted": frozenset(Cause(cause) for cause in params["accepted_causes"]),
+            "content": Method(params["content"]),
+            "warnings": frozenset(Area(area) for area in params["warnings"]),
+            "fail_on": frozenset(Verdict(verdict) for verdict in params["fail_on"]),
+        }
+        return cls(**lists, **{name: params[name] for name in cls.__slots__ if name not in lists})
+
+    def __post_init__(self) -> None:
+        if self.deadline_seconds < 1:
+            raise InvalidInput("deadline_seconds must be at least 1. Without waiting, set `canary: false`.")
+        for name, least in (
+            ("rpo_seconds", 1),
+            ("max_head_requests", 0),
+            ("head_requests_per_second", 1),
+            ("max_findings", 0),
+            ("sample_size", 1),
+            ("max_transfer_bytes", 0),
+        ):
+            if getattr(self, name) < least:
+                raise InvalidInput(f"{name} is {getattr(self, name)}. Use {least} or more.")
+        too_long = [prefix for prefix in self.prefixes if len(prefix.encode()) > 1024]
+        if too_long:
+            raise InvalidInput(f"prefixes: '{too_long[0][:60]}...' is longer than a key, 1024 bytes. Shorten it.")
+
+
+@dataclass(slots=True)
+class Shown:
+    """The findings that the result holds: the first unexpected ones, then others; all of them are counted."""
+
+    most: int
+    accepted: frozenset[Cause]
+    unexpected: list[Finding] = field(default_factory=list)
+    others: list[Finding] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, finding: Finding) -> None:
+        """Count one finding, and keep it if there is room."""
+        self.total += 1
+        shelf = self.unexpected if is_unexpected(finding, self.accepted) else self.others
+        if len(shelf) < self.most:
+            shelf.append(finding)
+
+    def findings(self) -> list[Finding]:
+        """The ones to show."""
+        return [*self.unexpected, *self.others][: self.most]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the verify has seen so far."""
+
+    checks: list[Check] = field(default_factory=list)
+    drift: tuple[Step, ...] = ()
+    observed: Observed = field(default_factory=dict)
+    scopes: tuple[Scope, ...] = ()
+    comparisons: list[Comparison] = field(default_factory=list)
+    contents: list[dict[str, Any] | None] = field(default_factory=list)
+    """Of each comparison; None: it is not complete, or the run was ended. Never shorter than `comparisons`."""
+    canaries: list[dict[str, Any]] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Verification:
+    """Looks at one pair."""
+
+    def __init__(
+        self,
+        module: AnsibleAWSModule,
+        gateway: Gateway,
+        clients: Clients,
+        pair: Pair,
+        wishes: Wishes,
+        evidence: EvidenceRun | None,
+        progress: ProgressFile,
+    ) -> None:
+        self._module = module
+        self._gateway = gateway
+        self._clients = clients
+        self._pair = pair
+        self._wishes = wishes
+        self._evidence = evidence
+        self._progress = progress
+        self._accounts: Accounts = {}
+        self._budget = Budget(wishes.max_head_requests, wishes.head_requests_per_second)
+        self._shown = Shown(wishes.max_findings, wishes.accepted)
+        self._stop = threading.Event()
+        self._leaps = itertools.count(1)
+        self._seen = Seen()
+        self._aws_now: datetime | None = None
+
+    def run(self) -> dict[str, Any]:
+        """Look at everything that can be looked at, and judge.
+
+        Returns:
+            What the task returns, with the verdict.
+        """
+        try:
+            with _interruptible():
+                self._look()
+        except (AwsFailure, Refused) as failure:
+            self._seen.checks.append(unreachable_check(self._pair, str(failure)))
+        except (Interrupted, NotWritten) as end:
+            self._seen.checks.append(_cut_short_check(self._pair, str(end)))
+        return self._result()
+
+    def _look(self) -> None:
+        self._accounts = self._clients.accounts_of(self._pair, credentials_from(self._module.params))
+        self._look_at_configuration()
+        with self._canaries_meanwhile():
+            self._compare_all()
+        self._look_at_monitoring()
+
+    # --- configuration ----------------------------------------------------------------------------------------
+
+    def _look_at_configuration(self) -> None:
+        """What AWS holds of the pair, and what replication never copies, read at the same time."""
+        pair, accounts = self._pair, self._accounts
+        ours = pair_addresses(pair, accounts)
+        wanted = [*ours, *readiness_addresses(pair, accounts), *scope_addresses(pair, accounts)]
+        try:
+            self._seen.observed = self._gateway.observe(wanted, wanted)
+            self._seen.drift = self._drift()
+        except (AwsFailure, Refused, InvalidInput) as failure:
+            self._seen.checks.append(unreachable_check(pair, str(failure)))
+        else:
+            observed = self._seen.observed
+            self._seen.checks += [
+                drift_check(pair, self._seen.drift),
+                *unread_checks({address: observed[address] for address in ours}),
+                *readiness_checks(pair, accounts, observed),
+            ]
+        self._seen.scopes = tuple(scopes_of(pair, accounts, self._seen.observed).values())
+        if self._seen.observed:
+            self._seen.checks += rule_checks(pair, self._seen.scopes)
+            self._seen.notes += gap_notes(gaps(pair, accounts, self._seen.observed))
+
+    def _drift(self) -> tuple[Step, ...]:
+        """The plan that would bring AWS back to the declared pair."""
+        pair, accounts, observed = self._pair, self._accounts, self._seen.observed
+        check_buckets(pair.ends(), accounts, observed, create=True)
+        unwanted = without_roles_in_use(leftovers(pair, accounts, observed), observed)
+        wish, unwanted = without_overlap(pair_wish(pair, accounts, observed), unwanted)
+        return plan(wish, observed, unwanted)
+
+    # --- versions ---------------------------------------------------------------------------------------------
+
+    def _compare_all(self) -> None:
+        """The two ends of the pair, then each further bucket to which a rule leads."""
+        for forward, backward in _comparable(self._pair, self._seen.scopes):
+            self._compare(forward, backward)
+
+    def _compare(self, forward: Scope, backward: Scope | None) -> None:
+        wishes, left, right = self._wishes, self._side(forward.source), self._side(forward.destination)
+        settings = Settings(
+            accepted=wishes.accepted,
+            content=wishes.content,
+            prefixes=wishes.prefixes or ("",),
+            sample_size=wishes.sample_size if wishes.content in (Method.CHECKSUM, Method.SAMPLE) else 0,
+            sample_seed=datetime.now(UTC).isoformat(),  # each run draws others
+        )
+
+        def explainer_at(now: datetime) -> Explainer:
+            self._aws_now = now if self._aws_now is None else min(self._aws_now, now)
+            return Explainer(forward, backward, now, wishes.rpo_seconds)
+
+        comparison = compare(left, right, explainer_at, settings, self._budget, self._found, self._report_progress)
+        self._seen.contents.append(None)
+        self._seen.comparisons.append(comparison)
+        self._seen.notes += comparison.notices
+        try:
+            if comparison.complete:
+                self._seen.contents[-1] = self._prove_content(comparison, left, right)
+        finally:  # whatever ends the run now, what was compared is told
+            self._seen.checks += comparison_checks(comparison.as_result(), comparison.tally)
+
+    def _report_progress(self, progress: Progress) -> None:
+        """Both listings of one comparison advance together, so one of them tells; those before it are added."""
+        before = sum(one.source_count.versions + one.source_count.delete_markers for one in self._seen.comparisons)
+        self._progress.report(before + progress.source_rows)
+
+    def _prove_content(self, comparison: Comparison, left: Side, right: Side) -> dict[str, Any]:
+        sample = comparison.sample
+        seen = prove_content(
+            self._wishes.content,
+            sample.chosen,
+            sample.population,
+            left,
+            right,
+            self._budget,
+            self._wishes.max_transfer_bytes,
+        )
+        for finding in seen.findings:
+            comparison.tally.add(finding)
+            self._found(finding)
+        self._seen.checks += seen.checks
+        return seen.proof.as_result()
+
+    def _found(self, finding: Finding) -> None:
+        self._shown.add(finding)
+        if self._evidence:
+            self._evidence.add_finding(finding.as_result(self._now()))
+
+    def _side(self, end: End) -> Side:
+        account = self._accounts[end.bucket].id
+        return Side(end, account, self._clients("s3", end.region, account))
+
+    # --- canaries -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _canaries_meanwhile(self) -> Iterator[None]:
+        """Canaries fly while versions are compared. When the run is ended they are told to stop waiting.
+
+        Whatever ends it, what became of them is told: a canary that has not arrived stays in the buckets.
+        """
+        if self._module.check_mode or not self._wishes.canary:
+            why = " in check mode" if self._module.check_mode else ""
+            unflown = no_canary_check(self._pair, why)
+            self._seen.checks.append(unflown)
+            self._seen.notes.append(unflown.message)
+            yield
+            return
+        self._seen.notes += unproven(self._pair, self._accounts)
+        routes = [
+            Route.of(flight, self._accounts, self._clients) for flight in flights_of_rules(self._pair, self._accounts)
+        ]
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            flying = pool.submit(each, self._fly, routes)
+            try:
+                yield
+                self._land(flying)
+            except BaseException:
+                self._stop.set()
+                self._land(flying)
+                raise
+
+    def _land(self, flying: Future[list[Canary]]) -> None:
+        """Wait for all canaries, and judge them."""
+        self._seen.canaries = [canary.as_result() for canary in flying.result()]
+        self._seen.checks += canary_checks(self._seen.canaries)
+
+    def _fly(self, route: Route) -> Canary:
+        if self._stop.is_set():
+            source, destination = route.source.end.bucket, route.destination.end.bucket
+            return Canary(route.rule.id, source, destination, "", route.encryption, "not_written", reason=_ENDED)
+        began = time.monotonic()
+        canary = fly(route, self._wishes.deadline_seconds, sleep=self._stop.wait, clock=self._clock)
+        if self._stop.is_set() and canary.status == "late":
+            canary = replace(canary, seconds=round(time.monotonic() - began, 3), reason=_ENDED)
+        return canary
+
+    def _clock(self) -> float:
+        """After the end of the run each look at the clock finds that every deadline has passed since the last one."""
+        if self._stop.is_set():
+            return time.monotonic() + next(self._leaps) * 2 * self._wishes.deadline_seconds
+        return time.monotonic()
+
+    # --- monitoring ---------------------------------------------------------------------------------------------
+
+    def _look_at_monitoring(self) -> None:
+        pair, accounts = self._pair, self._accounts
+        try:
+            with asking(f"the replication metrics of pair '{pair.name}'", "cloudwatch:ListMetrics"):
+                self._seen.metrics = [metric for link in self._our_links() for metric in self._metrics_of(link)]
+        except AwsFailure as failure:
+            self._seen.notes.append(str(failure))
+        self._seen.checks += metric_checks(self._seen.metrics, self._seen.scopes, self._now())
+        alarms = read_alarms(self._clients, alarm_places(pair, accounts))
+        topics = read_topics(self._clients, topics_to_read(pair, accounts, alarms))
+        self._seen.checks += monitoring_checks(pair, accounts, alarms, topics)
+
+    def _our_links(self) -> list[Link]:
+        return [link for link in self._pair.links() if self._accounts[link.source.bucket].ours]
+
+    def _metrics_of(self, link: Link) -> Iterator[dict[str, Any]]:
+        account = self._accounts[link.source.bucket].id
+        for rule in link.rules:
+            if rule.enabled:
+                yield from published_metrics(rule, link, lambda region: self._clients("cloudwatch", region, account))
+
+    # --- judgement ----------------------------------------------------------------------------------------------
+
+    def _now(self) -> datetime:
+        """When the first comparison began, by AWS's clock. Without one there are no findings that could be wrong."""
+        return self._aws_now or datetime.now(UTC)
+
+    def _recovery(self) -> dict[str, Any] | None:
+        """The recovery point over all comparisons; None as long as one of them is not complete."""
+        comparisons, target = self._seen.comparisons, self._wishes.rpo_seconds
+        if not comparisons or not all(comparison.complete for comparison in comparisons):
+            return None
+        cutoff = min(comparison.cutoff for comparison in comparisons if comparison.cutoff)
+        total = together(exposure for one in comparisons for exposure in one.tally.exposures.values())
+        rules = [
+            {
+                "source": scope.source.bucket,
+                "destination": scope.destination.bucket,
+                "rule": rule.id,
+                "prefix": rule.prefix,
+                **together(
+                    one.tally.exposure(scope.source.bucket, scope.destination.bucket, rule.id) for one in comparisons
+                ).as_result(cutoff, target),
+            }
+            for scope in self._seen.scopes
+            for rule in scope.rules
+            if self._was_compared(rule)
+        ]
+        return {**total.as_result(cutoff, target), "rules": rules}
+
+    def _was_compared(self, rule: Rule) -> bool:
+        """Whether keys of the rule were among those that were compared: of others nothing is known."""
+        prefixes = self._wishes.prefixes or ("",)
+        return any(rule.prefix.startswith(prefix) or prefix.startswith(rule.prefix) for prefix in prefixes)
+
+    def _result(self) -> dict[str, Any]:
+        seen, recovery = self._seen, self._recovery()
+        comparisons = [
+            {**comparison.as_result(), "content": content}
+            for comparison, content in zip(seen.comparisons, seen.contents, strict=False)
+        ]
+        sentence = recovery_sentence(
+            {"recovery": recovery, "comparisons": comparisons, "problems": problems(seen.checks)}
+        )
+        checks = [*seen.checks, recovery_check(self._pair, recovery, sentence)]
+        checks = with_warnings(checks, self._wishes.warnings)
+        verdict = verdict_of(checks)
+        if self._wishes.prefixes:
+            seen.notes.append(f"Only keys that begin with {', '.join(self._wishes.prefixes)} were compared.")
+        return {
+            "changed": False,
+            "pair": self._pair.name,
+            "verdict": verdict.value,
+            "problems": problems(checks),
+            "recovery": recovery,
+            "comparisons": comparisons,
+            "causes": _causes(seen.comparisons),
+            "findings": [finding.as_result(self._now()) for finding in self._shown.findings()],
+            "findings_total": self._shown.total,
+            "findings_file": None,
+            "content": next(iter(seen.contents), None),
+            "checks": [check.as_result() for check in checks],
+            "summary": verify_summary(self._pair, verdict, sentence, checks, seen.canaries),
+            "drift": as_results(seen.drift),
+            "diff": as_diffs(seen.drift),
+            "canaries": seen.canaries,
+            "metrics": seen.metrics,
+            "notes": list(dict.fromkeys(seen.notes)),
+            "evidence": None,
+            "api_calls": self._clients.api_calls(),
+        }
+
+
+def written_down(evidence: EvidenceRun, result: dict[str, Any]) -> dict[str, Any]:
+    """The result with the place of its evidence, and with what is wrong with the evidence of the runs before.
+
+    Raises:
+        NotWritten: the evidence could not be written.
+    """
+    ended = evidence.finish(result)
+    return {
+        **result,
+        "findings_file": str(ended.directory / FINDINGS),
+        "notes": [*result["notes"], *ended.broken, *unfinished_notes(ended)],
+        "evidence": str(ended.directory),
+    }
+
+
+def _cut_short_check(pair: Pair, reason: str) -> Check:
+    """The run did not get to its end."""
+    return Check(Area.VERSIONS, "finished", pair.name, Status.UNKNOWN, f"Pair '{pair.name}': {reason}")
+
+
+def _comparable(pair: Pair, scopes: tuple[Scope, ...]) -> list[tuple[Scope, Scope | None]]:
+    """Which buckets are compared: the two ends once for both directions, and each further destination."""
+    by_way = {(scope.source.bucket, scope.destination.bucket): scope for scope in scopes}
+    found: list[tuple[Scope, Scope | None]] = []
+    for (source, destination), scope in by_way.items():
+        if (destination, source) in by_way and source == pair.dr.bucket:
+            continue  # told by the comparison of the other direction
+        found.append((scope, by_way.get((destination, source))))
+    return found
+
+
+def _causes(comparisons: list[Comparison]) -> dict[str, dict[str, int]]:
+    """The counts of all comparisons added up."""
+    total: dict[str, dict[str, int]] = {}
+    for comparison in comparisons:
+        for cause, counts in comparison.tally.by_cause().items():
+            known = total.setdefault(cause, dict.fromkeys(counts, 0))
+            for name, count in counts.items():
+                known[name] += count
+    return total
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGINT and SIGTERM end the run by an exception, so that it still says what is known, and that it is not all.
+
+    What whoever started the run has it ignore stays ignored.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
+        name = signal.Signals(number).name
+        raise Interrupted(f"the run was ended by {name} before everything was looked at. Run again.")
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    heard = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
+    try:
+        for number in heard:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, handler in heard.items():
+            signal.signal(number, handler)

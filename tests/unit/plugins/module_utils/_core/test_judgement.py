@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Copyright: Contributors to the crossregion.s3_dr project
+"""What a verify has seen, as checks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import Cause, Finding, Scope
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Area, Check, Status, Verdict
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.judgement import (
+    canary_checks,
+    comparison_checks,
+    drift_check,
+    metric_checks,
+    no_canary_check,
+    recovery_check,
+    rule_checks,
+    unreachable_check,
+    unread_checks,
+    verify_summary,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import UNSEEN, Rule, Step
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.recovery import Tally
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import DR, PRIMARY, a_pair, address
+
+NOW = datetime(2026, 11, 23, 14, 4, 3, tzinfo=UTC)
+WAY = "example-orders -> example-orders-dr"
+UPDATED = Step(address("bucket_versioning"), {"Status": "Suspended"}, {"Status": "Enabled"})
+CREATED = Step(address("iam_role_policy"), None, {"Version": "2012-10-17"})
+
+
+def outcomes(checks: list[Check]) -> list[tuple[str, Status]]:
+    """Name and status of each."""
+    return [(check.name, check.status) for check in checks]
+
+
+@pytest.mark.parametrize(
+    ("drift", "status"),
+    [([], Status.PASSED), ([UPDATED], Status.AT_RISK), ([CREATED], Status.BROKEN), ([UPDATED, CREATED], Status.BROKEN)],
+)
+def test_what_is_not_there_at_all_breaks_a_pair_and_what_differs_puts_it_at_risk(
+    drift: list[Step], status: Status
+) -> None:
+    check = drift_check(a_pair(), drift)
+    assert check.status is status
+    assert all(str(step.address) in check.message for step in drift)
+
+
+def test_what_may_not_be_read_is_a_warning_unless_nothing_can_be_said_without_it() -> None:
+    unseen = {UNSEEN: "s3:GetReplicationConfiguration is missing"}
+    observed = {
+        address("bucket_replication"): unseen,
+        address("iam_role"): {UNSEEN: "iam:GetRole is missing"},
+        address("bucket_versioning"): {"Status": "Enabled"},
+        address("bucket_policy"): None,
+    }
+    checks = unread_checks(observed)
+    assert {check.subject.split()[0]: check.status for check in checks} == {
+        "bucket_replication": Status.UNKNOWN,
+        "iam_role": Status.WARNING,
+    }
+    assert any("iam:GetRole is missing" in check.message for check in checks)
+
+
+def test_a_configuration_that_cannot_be_reached_is_unknown_with_the_reason() -> None:
+    check = unreachable_check(a_pair(), "the Region is down.")
+    assert (check.status, "the Region is down." in check.message) == (Status.UNKNOWN, True)
+
+
+def scope(**changes: Any) -> Scope:
+    """What goes from the primary to the DR bucket."""
+    return Scope(**{"source": PRIMARY, "destination": DR, "rules": (Rule("s3-dr-orders"),), **changes})
+
+
+def test_a_rule_that_is_off_at_aws_breaks_the_pair_only_if_it_is_declared_as_on() -> None:
+    off = scope(rules=(Rule("s3-dr-orders", enabled=False),))
+    assert outcomes(rule_checks(a_pair(), [scope()])) == [("rule enabled", Status.PASSED)]
+    assert outcomes(rule_checks(a_pair(), [off])) == [("rule enabled", Status.BROKEN)]
+    assert rule_checks(a_pair(rules=(Rule("s3-dr-orders", enabled=False),)), [off]) == []
+
+
+def metric(name: str = "ReplicationLatency", *, published: bool = False) -> dict[str, Any]:
+    """A metric's result."""
+    ends = {"source": PRIMARY.bucket, "destination": DR.bucket}
+    return {**ends, "metric": name, "region": "us-west-2", "rule": "s3-dr-orders", "published": published}
+
+
+@pytest.mark.parametrize(
+    ("since", "published", "status"),
+    [
+        (None, True, Status.PASSED),
+        (None, False, Status.WARNING),
+        (NOW - timedelta(minutes=59), False, Status.WARNING),
+        (NOW - timedelta(minutes=60), False, Status.AT_RISK),
+    ],
+)
+def test_metrics_that_are_absent_are_a_risk_once_they_should_be_there(
+    since: datetime | None, published: bool, status: Status
+) -> None:
+    (check,) = metric_checks([metric(published=published)], [scope(since=since)], NOW)
+    assert check.status is status
+    assert "CloudWatch in us-west-2" in check.message
+
+
+def test_the_failure_metric_may_be_absent() -> None:
+    assert metric_checks([metric("OperationsFailedReplication")], [scope(since=NOW - timedelta(days=1))], NOW) == []
+
+
+def canary(**changes: Any) -> dict[str, Any]:
+    """A canary's result."""
+    arrived = {"status": "replicated", "seconds": 3.2, "compared": "bytes", "reason": None, "left_behind": []}
+    way = {"rule": "r", "source": PRIMARY.bucket, "destination": DR.bucket, "encryption": "default"}
+    return {**way, **arrived, **changes}
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("replicated", Status.PASSED),
+        ("late", Status.AT_RISK),
+        ("failed", Status.BROKEN),
+        ("differs", Status.BROKEN),
+        ("not_written", Status.UNKNOWN),
+        ("unreadable", Status.UNKNOWN),
+    ],
+)
+def test_each_fate_of_a_canary_has_its_outcome(status: str, outcome: Status) -> None:
+    checks = canary_checks([canary(status=status, reason="the reason")])
+    assert outcomes(checks) == [("arrives", outcome)]
+    assert ("the reason" in checks[0].message) == (status != "replicated")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [("replicated", Status.AT_RISK), ("late", Status.AT_RISK), ("failed", Status.BROKEN)]
+)
+def test_what_a_canary_left_behind_is_a_risk_and_is_named(status: str, outcome: Status) -> None:
+    (check,) = canary_checks([canary(status=status, left_behind=["b/k (v): locked"])])
+    assert check.status is outcome
+    assert "b/k (v): locked" in check.message
+
+
+def test_no_canary_is_said() -> None:
+    check = no_canary_check(a_pair(), " in check mode")
+    assert check.status is Status.SKIPPED
+    assert "No canary object was written in check mode, so nothing proves" in check.message
+
+
+def comparison(**changes: Any) -> dict[str, Any]:
+    """A comparison's result."""
+    counts = {"source_versions": 2000, "source_delete_markers": 1, "matched": 1999, "canaries": 0}
+    way = {"source": PRIMARY.bucket, "destination": DR.bucket, "complete": True, "reason": ""}
+    return {**way, **counts, **changes}
+
+
+def finding(cause: Cause, *, missing: bool = True) -> Finding:
+    """A finding about one version."""
+    return Finding(cause, PRIMARY.bucket, DR.bucket, "k", "v", NOW, 1, missing)
+
+
+def tally_of(*findings: Finding) -> Tally:
+    """The findings, counted; a foreign object is accepted."""
+    tally = Tally((Cause.FOREIGN_OBJECT,))
+    for one in findings:
+        tally.add(one)
+    return tally
+
+
+def test_a_comparison_that_did_not_end_is_unknown_whatever_it_found() -> None:
+    checks = comparison_checks(comparison(complete=False, reason="access denied"), tally_of(finding(Cause.FAILED)))
+    assert outcomes(checks) == [("compared", Status.UNKNOWN)]
+    assert "access denied" in checks[0].message
+
+
+def test_each_cause_that_must_not_be_is_a_check() -> None:
+    found = (finding(Cause.FAILED), finding(Cause.FAILED), finding(Cause.CONTENT_DIFFERS), finding(Cause.PENDING))
+    checks = comparison_checks(comparison(), tally_of(*found, finding(Cause.FOREIGN_OBJECT, missing=False)))
+    assert outcomes(checks) == [
+        ("compared", Status.PASSED),
+        ("content differs", Status.BROKEN),
+        ("failed", Status.AT_RISK),
+    ]
+    assert "2,000 versions and 1 delete marker of the source were compared, 1999 are at both ends." in checks[0].message
+    assert f"{WAY}: 2 versions: failed." in checks[2].message
+
+
+@pytest.mark.parametrize(("missing", "status"), [(True, Status.UNKNOWN), (False, Status.WARNING)])
+def test_what_was_not_examined_proves_nothing_unless_it_is_extra(missing: bool, status: Status) -> None:
+    checks = comparison_checks(comparison(), tally_of(finding(Cause.UNEXAMINED, missing=missing)))
+    assert outcomes(checks)[1:] == [("unexamined", status)]
+
+
+def test_the_recovery_point_is_judged_by_its_target() -> None:
+    recovery = {"within_target": True, "rpo_seconds": 41, "rpo_target_seconds": 900}
+    assert recovery_check(a_pair(), recovery, "S.").status is Status.PASSED
+    behind = recovery_check(a_pair(), {**recovery, "within_target": False, "rpo_seconds": 1000}, "S.")
+    assert behind.status is Status.AT_RISK
+    assert "S. That is 16 min 40 s behind, and the target is 15 min." in behind.message
+    assert recovery_check(a_pair(), None, "It is not known.").status is Status.UNKNOWN
+
+
+def test_the_summary_begins_with_the_verdict_and_the_recovery_point() -> None:
+    checks = [
+        *comparison_checks(comparison(), tally_of()),
+        drift_check(a_pair(), []),
+        Check(Area.MONITORING, "latency alarm", "r", Status.AT_RISK, "none"),
+    ]
+    assert verify_summary(a_pair(), Verdict.AT_RISK, "Nothing is at risk.", checks, [canary()]) == [
+        "orders: at risk. Nothing is at risk.",
+        f"{WAY}: 2,000 versions and 1 delete marker of the source were compared, 1999 are at both ends.",
+        f"{WAY}: a canary object arrived intact in 3.2 s (rule r).",
+        "1 of 2 checks of configuration, monitoring and readiness passed.",
+    ]
