@@ -237,6 +237,12 @@ problems:
   type: list
   elements: str
   sample: []
+prefixes:
+  description: The prefixes that were compared. Empty when it was all keys.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 recovery:
   description:
     - The recovery point of the pair, the worst of its directions. Null when something could not be

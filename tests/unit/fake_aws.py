@@ -7,6 +7,7 @@ Each service answers with the documents that it was given, and refuses what the 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import cache
 from types import SimpleNamespace
@@ -32,6 +33,7 @@ class FakeAws(FakeCloudTrail, FakeKms, FakeMonitoring):
         super().__init__()
         self.calls: list[Call] = []
         self.interrupt: Callable[[Call], None] = lambda call: None
+        self._one_at_a_time = threading.Lock()
 
     def client_for(self, service: str, region: str, account: str = OWNER) -> Any:
         """A real boto3 client whose calls end here. Clients are shared: the fake that is asked last has them."""
@@ -49,7 +51,8 @@ class FakeAws(FakeCloudTrail, FakeKms, FakeMonitoring):
         self.interrupt(call)
         self.account = call.account
         handler = getattr(self, f"_{call.service}_{call.operation}")
-        return handler(call.params, call.region) or {}
+        with self._one_at_a_time:
+            return handler(call.params, call.region) or {}
 
 
 _FAKES: dict[tuple[str, str, str], FakeAws] = {}
@@ -70,7 +73,7 @@ def _client(service: str, region: str, account: str) -> Any:
         try:
             parsed = _FAKES[service, region, account].answer(call)
         except ClientError as error:
-            parsed, status = {"Error": error.response["Error"]}, 400
+            parsed, status = {**error.response}, 400
         parsed = {**parsed, "ResponseMetadata": {"HTTPStatusCode": status, **parsed.get("ResponseMetadata", {})}}
         return SimpleNamespace(status_code=status, headers={}), parsed
 

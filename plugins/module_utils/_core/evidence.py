@@ -214,6 +214,14 @@ class Point:
     matched: int
 
 
+def rows_compared(evidence: Mapping[str, Any]) -> int | None:
+    """How many versions and delete markers of the sources a run compared; None: it did not compare all of them."""
+    comparisons = mappings(evidence, "comparisons")
+    if not comparisons or any(one.get("complete") is not True for one in comparisons):
+        return None
+    return sum(count(one, "source_versions") + count(one, "source_delete_markers") for one in comparisons)
+
+
 def point_of(evidence: Mapping[str, Any]) -> Point:
     """The few numbers of a run that the charts show."""
     recovery = mapping(evidence, "recovery")

@@ -456,7 +456,7 @@ def hashes_section(evidence: _Found, what: str) -> Markup:
     """How to find out whether somebody changed the files."""
     chain = mapping(evidence, "chain")
     previous = text(mapping(chain, "previous"), "run")
-    before = f"follows run {previous}" if previous else "is the first one in its directory"
+    before = f"follows run {previous}" if previous else "is the first one that ended"
     command = (
         'python3 -c \'import json; [print(h, n, sep="  ") for n, h in json.load(open("manifest.json"))'
         '["files"].items()]\' | sha256sum --check'

@@ -154,12 +154,18 @@ def recovery_sentence(result: Mapping[str, Any]) -> str:
     point = text(recovery, "recovery_point")
     cut = next((one for one in mappings(result, "comparisons") if one.get("complete") is not True), None)
     if point and cut is None:
-        return f"Everything written up to {moment(point)} is in {_place(result)}. {_at_risk(recovery)}"
+        return f"Everything written{_below(result)} up to {moment(point)} is in {_place(result)}. {_at_risk(recovery)}"
     if cut is not None:
         way = f"{text(cut, 'source')} -> {text(cut, 'destination')}"
         return f"No recovery point can be stated: the comparison {way} did not end. {text(cut, 'reason')}".strip()
     why = next(iter(texts(result, "problems")), "")
     return f"No recovery point can be stated. {why}".strip()
+
+
+def _below(result: Mapping[str, Any]) -> str:
+    """What is not compared is not promised."""
+    prefixes = [f"'{printable(prefix)}'" for prefix in texts(result, "prefixes")]
+    return f" below {listed(prefixes)}" if prefixes else ""
 
 
 def _place(result: Mapping[str, Any]) -> str:

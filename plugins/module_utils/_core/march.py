@@ -67,7 +67,7 @@ class Difference:
 
 
 Outcome: TypeAlias = "Match | Difference"
-Suspicious: TypeAlias = "Callable[[Version, Version], bool]"
+Suspicious: TypeAlias = Callable[[Version, Version], bool]
 """Whether two rows of the same version do not look like the same content."""
 
 

@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from .._core.causes import iso
-from .._core.evidence import HISTORY_RUNS, Point, interrupted, one_line, pair_evidence, point_of, serialise
+from .._core.evidence import HISTORY_RUNS, Point, interrupted, one_line, pair_evidence, point_of, rows_compared, serialise
 from .._core.evidence_chain import (
     MANIFEST,
     Seen,
@@ -102,6 +102,12 @@ class EvidenceRun:
     def name(self) -> str:
         """The run's ID."""
         return self.directory.name
+
+    def rows_compared_before(self) -> int | None:
+        """How many versions and delete markers the newest whole comparison before this run had to go through."""
+        runs = [run for run in _directories(self.directory.parent) if run != self.directory]
+        known = (rows_compared(_record(run / EVIDENCE)) for run in reversed(runs[-HISTORY_RUNS:]))
+        return next((rows for rows in known if rows is not None), None)
 
     def add_finding(self, finding: Mapping[str, Any]) -> None:
         """Write one finding down. Several threads may do so."""

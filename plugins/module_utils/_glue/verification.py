@@ -47,7 +47,7 @@ from .._core.judgement import (
     unread_checks,
     verify_summary,
 )
-from .._core.model import Accounts, End, InvalidInput, Link, Pair, Refused, Rule, Step
+from .._core.model import Accounts, Address, End, InvalidInput, Link, Pair, Refused, Rule, Step, is_seen
 from .._core.monitoring import alarm_places, monitoring_checks, topics_to_read
 from .._core.plan import Observed, plan
 from .._core.proofs import flights_of_rules, unproven
@@ -59,6 +59,7 @@ from .._core.replication import (
     gap_notes,
     gaps,
     leftovers,
+    optional_addresses,
     pair_addresses,
     pair_wish,
     without_overlap,
@@ -194,6 +195,8 @@ class Verification:
         self._leaps = itertools.count(1)
         self._seen = Seen()
         self._aws_now: datetime | None = None
+        # S3 does not tell how many versions a bucket holds, so the run before must do.
+        self._expected = evidence.rows_compared_before() if evidence else None
 
     def run(self) -> dict[str, Any]:
         """Look at everything that can be looked at, and judge.
@@ -226,28 +229,42 @@ class Verification:
         wanted = [*ours, *readiness_addresses(pair, accounts), *scope_addresses(pair, accounts)]
         try:
             self._seen.observed = self._gateway.observe(wanted, wanted)
-            self._seen.drift = self._drift()
-        except (AwsFailure, Refused, InvalidInput) as failure:
+        except AwsFailure as failure:
             self._seen.checks.append(unreachable_check(pair, str(failure)))
-        else:
-            observed = self._seen.observed
-            self._seen.checks += [
-                drift_check(pair, self._seen.drift),
-                *unread_checks({address: observed[address] for address in ours}),
-                *readiness_checks(pair, accounts, observed),
-            ]
         self._seen.scopes = tuple(scopes_of(pair, accounts, self._seen.observed).values())
         if self._seen.observed:
-            self._seen.checks += rule_checks(pair, self._seen.scopes)
-            self._seen.notes += gap_notes(gaps(pair, accounts, self._seen.observed))
+            self._judge_configuration(ours)
+
+    def _judge_configuration(self, ours: list[Address]) -> None:
+        pair, accounts, observed = self._pair, self._accounts, self._seen.observed
+        try:
+            self._seen.drift = self._drift()
+            self._seen.checks.append(drift_check(pair, self._seen.drift))
+        except (Refused, InvalidInput) as failure:
+            self._seen.checks.append(unreachable_check(pair, str(failure)))
+        self._seen.checks += [
+            *unread_checks({address: observed[address] for address in ours}),
+            *readiness_checks(pair, accounts, observed),
+            *rule_checks(pair, self._seen.scopes),
+        ]
+        self._seen.notes += gap_notes(gaps(pair, accounts, observed))
 
     def _drift(self) -> tuple[Step, ...]:
-        """The plan that would bring AWS back to the declared pair."""
-        pair, accounts, observed = self._pair, self._accounts, self._seen.observed
+        """The plan that would bring AWS back to the declared pair, without what may not be read.
+
+        Only of policies a plan knows that they may be unseen. The others it takes for absent here, and what it would do
+        about them is left out.
+        """
+        pair, accounts = self._pair, self._accounts
+        unseen = {address for address, document in self._seen.observed.items() if not is_seen(document)}
+        absent = unseen - set(optional_addresses(unseen))
+        observed = {
+            address: None if address in absent else document for address, document in self._seen.observed.items()
+        }
         check_buckets(pair.ends(), accounts, observed, create=True)
         unwanted = without_roles_in_use(leftovers(pair, accounts, observed), observed)
         wish, unwanted = without_overlap(pair_wish(pair, accounts, observed), unwanted)
-        return plan(wish, observed, unwanted)
+        return tuple(step for step in plan(wish, observed, unwanted) if step.address not in unseen)
 
     # --- versions ---------------------------------------------------------------------------------------------
 
@@ -283,7 +300,7 @@ class Verification:
     def _report_progress(self, progress: Progress) -> None:
         """Both listings of one comparison advance together, so one of them tells; those before it are added."""
         before = sum(one.source_count.versions + one.source_count.delete_markers for one in self._seen.comparisons)
-        self._progress.report(before + progress.source_rows)
+        self._progress.report(before + progress.source_rows, self._expected)
 
     def _prove_content(self, comparison: Comparison, left: Side, right: Side) -> dict[str, Any]:
         sample = comparison.sample
@@ -425,7 +442,12 @@ class Verification:
             for comparison, content in zip(seen.comparisons, seen.contents, strict=False)
         ]
         sentence = recovery_sentence(
-            {"recovery": recovery, "comparisons": comparisons, "problems": problems(seen.checks)}
+            {
+                "prefixes": list(self._wishes.prefixes),
+                "recovery": recovery,
+                "comparisons": comparisons,
+                "problems": problems(seen.checks),
+            }
         )
         checks = [*seen.checks, recovery_check(self._pair, recovery, sentence)]
         checks = with_warnings(checks, self._wishes.warnings)
@@ -437,6 +459,7 @@ class Verification:
             "pair": self._pair.name,
             "verdict": verdict.value,
             "problems": problems(checks),
+            "prefixes": list(self._wishes.prefixes),
             "recovery": recovery,
             "comparisons": comparisons,
             "causes": _causes(seen.comparisons),

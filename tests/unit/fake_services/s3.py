@@ -4,15 +4,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from urllib.parse import quote
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from urllib.parse import parse_qsl, quote
+
+from botocore.exceptions import ClientError
 
 from .calls import OWNER, Answer, client_error, tag_list
 from .iam import FakeIam
 
 PAGE = 1000
+WRITTEN = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+"""When a version was written of which a test does not say so by `modified`."""
 _OBJECT_SETTINGS = ("ServerSideEncryption", "SSEKMSKeyId", "Tagging")
 
 
@@ -45,6 +52,10 @@ class FakeS3(FakeIam):
     def __init__(self) -> None:
         super().__init__()
         self.buckets: dict[str, Bucket] = {}
+        self.now = datetime(2026, 11, 23, 14, 4, 5, tzinfo=UTC)
+        """AWS's clock, which stands still."""
+        self.page = PAGE
+        """How many versions a listing tells at once."""
         self.replicates: Callable[[Answer], str | None] = lambda version: "COMPLETED"
         """The ReplicationStatus of a version, each time that it is asked for."""
 
@@ -195,12 +206,17 @@ class FakeS3(FakeIam):
         after = (params.get("KeyMarker", ""), params.get("VersionIdMarker", ""))
         start = params.get("Prefix", "")
         rows = [row for row in rows if (row["Key"], row["VersionId"]) > after and row["Key"].startswith(start)]
-        page = rows[:PAGE]
-        answer: Answer = {"IsTruncated": len(rows) > PAGE, "EncodingType": params.get("EncodingType", "")}
+        page = rows[: self.page]
+        answer: Answer = {
+            "IsTruncated": len(rows) > self.page,
+            "EncodingType": params.get("EncodingType", ""),
+            "ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(self.now, usegmt=True)}},
+        }
         if answer["IsTruncated"]:
             answer |= {"NextKeyMarker": page[-1]["Key"], "NextVersionIdMarker": page[-1]["VersionId"]}
+        newest = {row["Key"]: row["VersionId"] for row in self._bucket(params, region).versions}
         for kind, wanted in (("Versions", False), ("DeleteMarkers", True)):
-            found = [_listed(row) for row in page if row.get("marker", False) is wanted]
+            found = [_listed(row, newest) for row in page if row.get("marker", False) is wanted]
             if found:
                 answer[kind] = found
         return answer
@@ -231,6 +247,7 @@ class FakeS3(FakeIam):
         version = {
             "Key": params["Key"],
             "VersionId": "null",
+            "modified": self.now,
             "body": body if isinstance(body, bytes) else body.read(),
             "settings": {name: params[name] for name in _OBJECT_SETTINGS if name in params},
         }
@@ -240,9 +257,8 @@ class FakeS3(FakeIam):
             return {"VersionId": "null"} if bucket.versioning == "Suspended" else {}
         version["VersionId"] = f"v{len(self.calls)}"
         bucket.versions.append(version)
-        for rule in (bucket.replication or {"Rules": []})["Rules"]:
-            destination = self.buckets[rule["Destination"]["Bucket"].rsplit(":", 1)[1]]
-            destination.versions.append(dict(version))
+        for name in _destinations(bucket, params["Key"]):
+            self.buckets[name].versions.append(dict(version))
         return {"VersionId": version["VersionId"]}
 
     def _version(self, params: Answer, region: str) -> Answer:
@@ -253,18 +269,26 @@ class FakeS3(FakeIam):
 
     def _s3_HeadObject(self, params: Answer, region: str) -> Answer:
         version = self._version(params, region)
+        if version.get("marker"):
+            raise _not_allowed_on_markers(version)
         status = self.replicates(version)
-        return {"ContentLength": len(version["body"]), **({"ReplicationStatus": status} if status else {})}
+        return {**_told(version), **({"ReplicationStatus": status} if status else {})}
+
+    def _s3_GetObjectTagging(self, params: Answer, region: str) -> Answer:
+        tags = dict(parse_qsl(self._version(params, region).get("settings", {}).get("Tagging", "")))
+        return {"TagSet": tag_list(tags)}
 
     def _s3_GetObject(self, params: Answer, region: str) -> Answer:
-        return {"Body": io.BytesIO(self._version(params, region)["body"])}
+        version = self._version(params, region)
+        return {"Body": io.BytesIO(version.get("stored", version["body"])), **_told(version)}
 
     def _s3_DeleteObject(self, params: Answer, region: str) -> None:
         bucket, key, version = self._bucket(params, region), params["Key"], params.get("VersionId")
         if version is None and bucket.versioning is not None:
             marker = "null" if bucket.versioning == "Suspended" else f"m{len(self.calls)}"
             _delete_version(bucket, key, "null" if marker == "null" else "")
-            bucket.versions.append({"Key": key, "VersionId": marker, "marker": True, "body": b""})
+            row = {"Key": key, "VersionId": marker, "marker": True, "body": b"", "modified": self.now}
+            bucket.versions.append(row)
         else:
             _delete_version(bucket, key, version or "null")
 
@@ -273,6 +297,43 @@ def _delete_version(bucket: Bucket, key: str, version: str) -> None:
     bucket.versions = [one for one in bucket.versions if (one["Key"], one["VersionId"]) != (key, version)]
 
 
-def _listed(version: Answer) -> Answer:
-    size = {} if version.get("marker") else {"Size": len(version["body"])}
-    return {"Key": quote(version["Key"]), "VersionId": version["VersionId"], **size}
+def _destinations(bucket: Bucket, key: str) -> list[str]:
+    """The buckets to which enabled rules take a key, each once; rules with tags take what has none, too."""
+    rules = [rule for rule in (bucket.replication or {"Rules": []})["Rules"] if rule["Status"] == "Enabled"]
+    chosen = [rule for rule in rules if key.startswith(_prefix(rule["Filter"]))]
+    return list(dict.fromkeys(rule["Destination"]["Bucket"].rsplit(":", 1)[1] for rule in chosen))
+
+
+def _prefix(chosen: Answer) -> str:
+    return str(chosen.get("Prefix") or chosen.get("And", {}).get("Prefix") or "")
+
+
+def _etag(version: Answer) -> str:
+    return f'"{hashlib.md5(version["body"], usedforsecurity=False).hexdigest()}"'
+
+
+def _told(version: Answer) -> Answer:
+    """What S3 tells of one object."""
+    told = {"ContentLength": len(version["body"]), "ETag": _etag(version), "ServerSideEncryption": "AES256"}
+    return {**told, "LastModified": version.get("modified", WRITTEN)}
+
+
+def _listed(version: Answer, newest: dict[str, str]) -> Answer:
+    """What a listing tells; `newest` are the version IDs that are current."""
+    listed = {
+        "Key": quote(version["Key"]),
+        "VersionId": version["VersionId"],
+        "LastModified": version.get("modified", WRITTEN),
+        "IsLatest": newest[version["Key"]] == version["VersionId"],
+    }
+    if version.get("marker"):
+        return listed
+    return {**listed, "Size": len(version["body"]), "ETag": _etag(version), "StorageClass": "STANDARD"}
+
+
+def _not_allowed_on_markers(version: Answer) -> ClientError:
+    """How S3 answers to the HEAD of a delete marker."""
+    modified = format_datetime(version.get("modified", WRITTEN), usegmt=True)
+    headers = {"x-amz-delete-marker": "true", "last-modified": modified}
+    answer: Answer = {"Error": {"Code": "405", "Message": ""}, "ResponseMetadata": {"HTTPHeaders": headers}}
+    return ClientError(answer, "HeadObject")

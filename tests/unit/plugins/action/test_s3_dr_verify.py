@@ -56,7 +56,7 @@ def test_a_line_is_shown_every_five_seconds(watched: Watched) -> None:
 
 
 def test_the_first_line_waits_until_versions_were_compared_for_a_while(watched: Watched) -> None:
-    for _ in range(60):
+    for _again in range(60):
         watched.second(None)
     for second in range(5):
         watched.second(2_000 * second)
@@ -68,7 +68,7 @@ def test_the_first_line_waits_until_versions_were_compared_for_a_while(watched: 
 def test_while_nothing_is_compared_nothing_is_shown(watched: Watched) -> None:
     for second in range(1, 7):
         watched.second(2_000 * second)
-    for _ in range(60):
+    for _again in range(60):
         watched.second(12_000, 50_000)
     assert len(watched.shown) == 1
     watched.second(12_600)
@@ -94,7 +94,7 @@ def test_a_short_run_shows_nothing(watched: Watched) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe"])
 def test_a_file_that_makes_no_sense_shows_nothing(watched: Watched, content: bytes) -> None:
     watched.path.write_bytes(content)
-    for _ in range(10):
+    for _again in range(10):
         watched.second(None)
     watched.watch.end()
     assert watched.shown == []
@@ -144,7 +144,11 @@ class Run:
         monkeypatch.setattr(action, "ON_TERMINAL", True)
         monkeypatch.setattr(action, "show", self.shown.append)
         monkeypatch.setattr(action.constants, "DEFAULT_LOCAL_TMP", str(folder))
-        monkeypatch.setattr(NormalAction, "run", lambda plugin, tmp, task_vars: self._execute(plugin, tmp, task_vars))
+
+        def execute(plugin: action.ActionModule, tmp: object, task_vars: object) -> dict[str, Any]:
+            return self._execute(plugin, tmp, task_vars)
+
+        monkeypatch.setattr(NormalAction, "run", execute)
 
     def __call__(self) -> dict[str, Any]:
         """Run the task."""

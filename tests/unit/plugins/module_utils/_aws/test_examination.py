@@ -100,7 +100,7 @@ def cause(explained: Finding | Solved) -> Cause | Solved:
 def test_requests_are_paced() -> None:
     time = Time()
     budget = Budget(5, 10.0, time.clock, time.sleep)
-    assert [budget.take() for _ in range(5)] == [True] * 5
+    assert [budget.take() for _again in range(5)] == [True] * 5
     assert time.now == pytest.approx(0.4)
     assert budget.exhausted
 
@@ -110,7 +110,7 @@ def test_what_was_not_used_in_time_is_not_made_up_for() -> None:
     budget = Budget(100, 10.0, time.clock, time.sleep)
     budget.take()
     time.now = 60.0
-    for _ in range(11):
+    for _again in range(11):
         budget.take()
     assert time.now == pytest.approx(61.0)
 
@@ -119,7 +119,7 @@ def test_what_was_not_used_in_time_is_not_made_up_for() -> None:
 def test_no_more_than_the_budget_is_given_and_nobody_waits_for_nothing(most: int) -> None:
     time = Time()
     budget = Budget(most, 1.0, time.clock, time.sleep)
-    assert [budget.take() for _ in range(5)] == [True] * most + [False] * (5 - most)
+    assert [budget.take() for _again in range(5)] == [True] * most + [False] * (5 - most)
     assert (budget.used, budget.exhausted) == (most, True)
     assert time.now == max(0, most - 1)
 
@@ -130,9 +130,9 @@ def test_many_threads_get_no_more_than_one() -> None:
 
     def take() -> None:
         begin.wait()
-        got.extend(budget.take() for _ in range(50))
+        got.extend(budget.take() for _again in range(50))
 
-    threads = [threading.Thread(target=take) for _ in range(8)]
+    threads = [threading.Thread(target=take) for _again in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

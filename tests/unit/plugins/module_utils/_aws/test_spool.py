@@ -71,7 +71,7 @@ def full(_spool: Spool) -> IO[str]:
 
 def put_many(spool: Spool) -> None:
     """More than is held back before it goes to disk."""
-    for _ in range(10_000):
+    for _again in range(10_000):
         spool.put(Rank.MISSING, A_DIFFERENCE)
 
 

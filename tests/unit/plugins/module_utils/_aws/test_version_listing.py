@@ -239,7 +239,7 @@ def test_a_failure_on_any_page_reaches_who_reads_the_rows(page: int) -> None:
     with VersionListing(store.side()) as listing:
         rows, got = listing.rows(), []
         with pytest.raises(ListingFailed):
-            got += [next(rows).key for _ in range(10)]
+            got += [next(rows).key for _again in range(10)]
         with pytest.raises(ListingFailed):
             list(listing.rows())
     assert listing.versions == page

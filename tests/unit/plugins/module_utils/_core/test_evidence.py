@@ -23,6 +23,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.evidence i
     one_line,
     pair_evidence,
     point_of,
+    rows_compared,
     serialise,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.evidence_chain import (
@@ -108,6 +109,8 @@ def test_the_recovery_point_in_the_words_of_the_documentation() -> None:
         "Everything written up to 14:03:22 UTC on 23 November 2026 is in us-west-2. "
         "3 versions (1.2 MB) are at risk, the oldest for 41 s."
     )
+    below = recovery_sentence(proven(prefixes=["orders/", "in\n"]))
+    assert below.startswith("Everything written below 'orders/' and 'in⟨U+000A⟩' up to ")
     assert recovery_sentence(proven()).endswith("is in us-west-2. No version is at risk.")
     one = recovery(versions_at_risk=1, bytes_at_risk=5, oldest_missing=finding())
     assert recovery_sentence(proven(recovery=one)).endswith("1 version (5 B) is at risk, for 41 s.")
@@ -408,3 +411,10 @@ def test_a_fleet_names_the_manifests_of_its_pairs() -> None:
 
 def test_hostile_text_in_a_record_stays_text() -> None:
     assert json.loads(serialise({"key": HOSTILE})) == {"key": HOSTILE}
+
+
+def test_the_rows_of_a_whole_comparison_are_known() -> None:
+    one = {"complete": True, "source_versions": 5, "source_delete_markers": 2}
+    assert rows_compared({"comparisons": [one, one]}) == 14
+    assert rows_compared({"comparisons": [one, {**one, "complete": False}]}) is None
+    assert rows_compared({}) is None

@@ -333,3 +333,8 @@ def test_a_version_that_is_told_twice_at_once_is_refused() -> None:
         run([version(2), version(1)], [version(1), version(1)])
     with pytest.raises(NotComparable, match="the source tells version v1 of 'k' twice"):
         run([version(1), version(2), version(1), version(5)], [version(3), version(4), version(6), version(7)])
+
+
+def test_an_empty_object_is_not_a_delete_marker() -> None:
+    assert not version(size=0).is_delete_marker
+    assert marker().is_delete_marker

@@ -92,7 +92,7 @@ def test_a_very_low_rate_is_not_rounded_to_nothing() -> None:
 @given(st.floats(min_value=1, max_value=1e7))
 def test_a_rate_is_rounded_by_less_than_a_twentieth(a_second: float) -> None:
     exact = round(a_second * 10) / 10
-    said = float(steady(a_second).split(", ")[-1].removesuffix(" a second").replace(",", ""))
+    said = float(steady(a_second).rsplit(", ", maxsplit=1)[-1].removesuffix(" a second").replace(",", ""))
     assert said == pytest.approx(exact, rel=0.0501)
 
 

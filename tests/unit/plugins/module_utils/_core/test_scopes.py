@@ -96,7 +96,7 @@ def test_two_destinations_of_one_bucket_are_one_scope_and_each_rule_keeps_its_ch
     with_key = replace(DR, kms_key_arn=KEYS[DR.bucket])
     primary = replace(PRIMARY, kms_key_arn=KEYS[PRIMARY.bucket])
     pair = a_pair(primary=primary, rules=(Rule("plain"), Rule("kms", 2, "k/", destination=with_key)))
-    (scope,) = scopes_of(pair, ACCOUNTS, held(pair)).values()
+    (scope,) = list(scopes_of(pair, ACCOUNTS, held(pair)).values())
     assert scope.destination == DR
     assert {rule.id: rule.kms_objects for rule in scope.rules} == {"plain": False, "kms": True}
 
