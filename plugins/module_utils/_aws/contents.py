@@ -7,10 +7,16 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .sdk_errors import ClientError, error_code
+
 Client = Any
+
+_NOT_IN_XML = re.compile(r"[^\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Of these XML 1.0 cannot hold most; one in a key makes S3 refuse all of a DeleteObjects request."""
 
 
 class NotDeleted(Exception):
@@ -67,6 +73,24 @@ def delete_contents(client: Client, bucket: str, owner: str) -> None:
 
 def _delete_page(client: Client, bucket: str, owner: str, rows: list[dict[str, Any]]) -> list[dict[str, str]]:
     objects = [{"Key": row["Key"], "VersionId": row["VersionId"]} for row in rows]
+    speakable = [one for one in objects if not _NOT_IN_XML.search(one["Key"])]
+    errors = _delete_together(client, bucket, owner, speakable) if speakable else []
+    for one in objects:
+        if _NOT_IN_XML.search(one["Key"]):
+            errors += _delete_alone(client, bucket, owner, one)
+    return errors
+
+
+def _delete_alone(client: Client, bucket: str, owner: str, one: dict[str, str]) -> list[dict[str, str]]:
+    """The key stands in the address of the request, which can hold any character."""
+    try:
+        client.delete_object(Bucket=bucket, ExpectedBucketOwner=owner, **one)
+    except ClientError as error:
+        return [{**one, "Code": error_code(error), "Message": str(error)}]
+    return []
+
+
+def _delete_together(client: Client, bucket: str, owner: str, objects: list[dict[str, str]]) -> list[dict[str, str]]:
     answer = client.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True}, ExpectedBucketOwner=owner)
     errors: list[dict[str, str]] = answer.get("Errors", [])
     return errors

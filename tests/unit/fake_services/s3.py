@@ -284,6 +284,8 @@ class FakeS3(FakeIam):
 
     def _s3_DeleteObject(self, params: Answer, region: str) -> None:
         bucket, key, version = self._bucket(params, region), params["Key"], params.get("VersionId")
+        if version is not None and key in bucket.locked:
+            raise client_error("AccessDenied", "it is protected by Object Lock")
         if version is None and bucket.versioning is not None:
             marker = "null" if bucket.versioning == "Suspended" else f"m{len(self.calls)}"
             _delete_version(bucket, key, "null" if marker == "null" else "")

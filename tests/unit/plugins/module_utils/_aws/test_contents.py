@@ -65,6 +65,23 @@ def test_an_empty_bucket_is_not_asked_to_delete_anything(aws: FakeAws) -> None:
     assert aws.writes() == []
 
 
+def test_keys_that_xml_cannot_hold_are_deleted_one_by_one(aws: FakeAws) -> None:
+    bucket, client = bucket_with(aws, versions=3)
+    for row, key in zip(bucket.versions, ("a\x01b", "plain \U0001f600", "\ufffe"), strict=True):
+        row["Key"] = key
+    bucket.locked = {"\ufffe"}
+    with pytest.raises(NotDeleted, match="kept 1 of its versions"):
+        delete_contents(client, NAME, OWNER)
+    together = [
+        one["Key"]
+        for call in aws.calls
+        if call.operation == "DeleteObjects"
+        for one in call.params["Delete"]["Objects"]
+    ]
+    assert together == ["plain \U0001f600"]
+    assert [row["Key"] for row in bucket.versions] == ["\ufffe"]
+
+
 def test_what_s3_keeps_is_counted_and_the_first_ones_are_named(aws: FakeAws) -> None:
     bucket, client = bucket_with(aws, versions=1200)
     bucket.locked = {row["Key"] for row in bucket.versions[998:1005]}
