@@ -23,7 +23,16 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from .._core.causes import iso
-from .._core.evidence import HISTORY_RUNS, Point, interrupted, one_line, pair_evidence, point_of, rows_compared, serialise
+from .._core.evidence import (
+    HISTORY_RUNS,
+    Point,
+    interrupted,
+    one_line,
+    pair_evidence,
+    point_of,
+    rows_compared,
+    serialise,
+)
 from .._core.evidence_chain import (
     MANIFEST,
     Seen,

@@ -109,7 +109,7 @@ def test_a_folder_that_is_gone_does_not_disturb_the_run(path: Path, time: Time) 
 def test_a_full_disk_does_not_disturb_the_run(path: Path, time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
     progress = ProgressFile(str(path), time.clock)
     with monkeypatch.context() as full:
-        full.setattr(Path, "write_text", lambda *given, **named: (one for one in ()).throw(OSError(28, "No space left")))
+        full.setattr(Path, "write_text", lambda *given, **named: (x for x in ()).throw(OSError(28, "No space left")))
         progress.report(1)
     assert not path.exists()
     time.sleep(1)
