@@ -14,7 +14,7 @@ LOCK = UV_CACHE_DIR=.cache/uv $(DEV) -m uv pip compile --quiet --upgrade --unive
 # A git hook sets these, and git would then look at the wrong repository.
 unexport GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE
 
-.PHONY: help env demo test quick lint unit contract ruff mypy ansible-lint hygiene sanity docs build integration integration-moto molecule lock clean
+.PHONY: help env demo test quick lint unit contract ruff mypy ansible-lint hygiene sanity docs build integration integration-moto molecule benchmark lock clean
 
 help:
 	@echo 'make demo         try the collection on a local AWS: needs no account and touches nothing outside .cache'
@@ -29,6 +29,7 @@ help:
 	@echo 'make integration  one target per module, on a local AWS; ARGS="s3_dr_verify" runs that target'
 	@echo 'make integration-moto  the targets that a second emulator, moto, can stand under'
 	@echo 'make molecule     one scenario per journey, on a local AWS; ARGS="-s failover" runs that scenario'
+	@echo 'make benchmark    memory and requests of a verify of buckets that are computed; takes minutes'
 	@echo 'make env          only install the tools; PYTHON=python3.12 chooses the Python'
 	@echo 'make lock         fix the versions of the tools anew, from requirements/*.in'
 	@echo 'make clean        remove .cache'
@@ -52,6 +53,9 @@ lint: env
 
 unit contract ruff mypy ansible-lint hygiene sanity docs build integration integration-moto molecule: env
 	@$(CHECKS) $@ -- $(ARGS)
+
+benchmark: env
+	@$(DEV) -m benchmarks.verify_memory $(ARGS)
 
 lock: env
 	@$(LOCK) requirements/dev.in --output-file requirements/dev.txt

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
+from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import unquote_plus, urlencode
+from urllib.parse import unquote_plus, urlencode, urlsplit
 from xml.etree import ElementTree
 
 import pytest
@@ -123,6 +124,21 @@ def test_the_pages_add_up_to_the_bucket(layout: str, page: int, encoded: bool, n
     shape = shaped(layout) if page > 1 else replace(shaped(layout), keys=30)
     store, bucket = Store(shape), buckets_of(shape)[name]
     assert list(read(store, name, page, encoded)) == [one[:2] for one in held(bucket)]
+
+
+def test_blocks_with_differences_and_without_are_told_apart() -> None:
+    shape = Shape(keys=3000, missing_every=2000, extra_every=3000)
+    source, replica = ({key for key, _version_id in read(Store(shape), name, 1000, True)} for name in (SOURCE, REPLICA))
+    key = buckets_of(shape)[SOURCE].key
+    assert (source - replica, replica - source) == ({key(1), key(2001)}, {key(3)})
+
+
+def test_the_ends_may_tell_the_versions_of_a_key_in_opposite_order() -> None:
+    newest_first, oldest_first = (held(bucket) for bucket in buckets_of(shaped("one_key")).values())
+    assert newest_first == oldest_first[::-1]
+    times = [modified for _key, _version, modified, _etag, _size, _latest in newest_first]
+    assert times == sorted(times, reverse=True)
+    assert [latest for *_rest, latest in newest_first] == [True, *[False] * 1049]
 
 
 def read(store: Store, name: str, page: int, encoded: bool) -> Iterator[tuple[str, str]]:
@@ -243,7 +259,8 @@ def test_above_the_rate_it_is_busy() -> None:
 
 
 def test_an_answer_waits_for_the_latency() -> None:
-    with SyntheticS3(Shape(keys=10), Faults(latency_ms=30)) as endpoint:
-        s3, began = client(endpoint.url), time.monotonic()
-        s3.list_object_versions(Bucket=SOURCE)
-        assert time.monotonic() - began >= 0.03
+    with SyntheticS3(Shape(keys=10), Faults(latency_ms=50)) as endpoint:
+        connection, began = HTTPConnection(urlsplit(endpoint.url).netloc), time.monotonic()
+        connection.request("GET", f"/{SOURCE}?versions")
+        connection.getresponse().read()
+        assert time.monotonic() - began >= 0.05

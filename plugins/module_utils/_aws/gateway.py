@@ -44,6 +44,7 @@ THROTTLED = (
     "RequestLimitExceeded",
     "TooManyRequestsException",
     "SlowDown",
+    "500",
     "503",
     "ServiceUnavailable",
     "InternalError",

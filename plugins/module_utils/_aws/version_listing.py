@@ -302,11 +302,12 @@ def read_page(side: Side, prefix: str, marker: Marker | None) -> Page:
     Raises:
         BadPage: a field that S3 always gives is not there.
     """
+    keys: dict[str, str] = {}
     after = {"KeyMarker": marker.key, "VersionIdMarker": marker.version_id} if marker else {}
     answer = side.client.list_object_versions(**side.bucket, Prefix=prefix, MaxKeys=_PAGE_ROWS, **after)
     try:
-        rows = [_object(row) for row in answer.get("Versions", ())]
-        markers = [_delete_marker(row) for row in answer.get("DeleteMarkers", ())]
+        rows = [_object(row, keys) for row in answer.get("Versions", ())]
+        markers = [_delete_marker(row, keys) for row in answer.get("DeleteMarkers", ())]
         date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
         return Page(sorted([*rows, *markers], key=_order), date, _next(answer))
     except KeyError as error:
@@ -320,9 +321,10 @@ def _next(answer: dict[str, Any]) -> Marker | None:
     return Marker(answer["NextKeyMarker"], answer["NextVersionIdMarker"]) if answer["IsTruncated"] else None
 
 
-def _object(row: dict[str, Any]) -> Version:
+def _object(row: dict[str, Any], keys: dict[str, str]) -> Version:
+    """Versions of one key share its text, since many of them may be held at the same time."""
     return Version(
-        row["Key"],
+        keys.setdefault(row["Key"], row["Key"]),
         row["VersionId"],
         row["LastModified"].astimezone(UTC),
         row["Size"],
@@ -332,9 +334,9 @@ def _object(row: dict[str, Any]) -> Version:
     )
 
 
-def _delete_marker(row: dict[str, Any]) -> Version:
+def _delete_marker(row: dict[str, Any], keys: dict[str, str]) -> Version:
     modified = row["LastModified"].astimezone(UTC)
-    return Version(row["Key"], row["VersionId"], modified, is_latest=row["IsLatest"])
+    return Version(keys.setdefault(row["Key"], row["Key"]), row["VersionId"], modified, is_latest=row["IsLatest"])
 
 
 def _order(version: Version) -> tuple[str, bool, float]:

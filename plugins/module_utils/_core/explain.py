@@ -154,7 +154,7 @@ class Explainer:
         size, found = difference.version.size, there.size
         if size is not None and found is not None and size != found:
             return self._missing(difference, scope, Cause.CONTENT_DIFFERS, f"{size} and {found} bytes")
-        if here.found and same_content(here, there) is False:
+        if same_content(here, there) is False:
             return self._missing(difference, scope, Cause.CONTENT_DIFFERS, _OTHER_CHECKSUMS)
         return Solved.ARRIVED
 
@@ -423,11 +423,9 @@ def same_content(here: Head, there: Head) -> bool | None:
         return False
     if not here.etag or not there.etag:
         return None
-    if not differing and here.etag == there.etag:
-        return True
-    if _is_sse_s3(here) and _is_sse_s3(there) and _parts(here) == _parts(there):
-        return False
-    return None
+    if here.etag == there.etag:
+        return None if differing else True
+    return False if _is_sse_s3(here) and _is_sse_s3(there) and _parts(here) == _parts(there) else None
 
 
 def _is_of_whole_object(head: Head, checksum: str) -> bool:

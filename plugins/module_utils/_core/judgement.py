@@ -14,9 +14,10 @@ from typing import Any
 from .causes import REMEDIES, Cause, Scope
 from .checks import Area, Check, Status, Verdict
 from .evidence_words import duration, number_of
-from .model import UNSEEN, Pair, Step, is_seen
+from .model import UNSEEN, Accounts, Pair, Step, is_seen
 from .plan import Observed
 from .recovery import Tally
+from .replication import bucket_address
 from .verdict import IN_VERIFY, drift_problem, flight_line, left_behind, not_arrived
 
 _DECISIVE = ("bucket_replication", "bucket_versioning")
@@ -57,6 +58,25 @@ def unreachable_check(pair: Pair, reason: str) -> Check:
     return _configuration(
         "declared pair", pair.name, Status.UNKNOWN, f"The configuration of pair '{pair.name}' is not known: {reason}"
     )
+
+
+def gone_checks(pair: Pair, accounts: Accounts, observed: Observed) -> list[Check]:
+    """The buckets that are not there: what they held is not known, and whether it is elsewhere neither."""
+    gone = [
+        end.bucket
+        for end in pair.ends()
+        if bucket_address(end, accounts) in observed and observed[bucket_address(end, accounts)] is None
+    ]
+    return [
+        _configuration(
+            "bucket is there",
+            bucket,
+            Status.UNKNOWN,
+            f"Bucket '{bucket}' is not there, so nothing can be proven of the pair. If it was deleted, make it "
+            "again by crossregion.s3_dr.setup, then backfill it.",
+        )
+        for bucket in gone
+    ]
 
 
 def rule_checks(pair: Pair, scopes: Iterable[Scope]) -> list[Check]:
@@ -169,7 +189,7 @@ def _cause_check(way: str, cause: Cause, count: int, tally: Tally) -> Check:
     what = number_of(count, "version")
     if cause is Cause.UNEXAMINED:
         status = Status.UNKNOWN if tally.unexamined_at_risk else Status.WARNING
-        message = f"{way}: {what} differ and were not examined. {REMEDIES[cause]}"
+        message = f"{way}: not examined, of what differs: {what}. {REMEDIES[cause]}"
         return Check(Area.VERSIONS, named, way, status, message)
     status = Status.BROKEN if cause in _BROKEN_CAUSES else Status.AT_RISK
     return Check(Area.VERSIONS, named, way, status, f"{way}: {what}: {named}. {REMEDIES[cause]}")

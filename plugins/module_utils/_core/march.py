@@ -18,8 +18,8 @@ from typing import TypeAlias
 
 from .versions import Identity, Version
 
-MOST_HELD = 100_000
-"""Versions of one key held without a counterpart: some 40 MB."""
+MOST_HELD = 25_000
+"""Versions of one key held without a counterpart: some 15 MB at each end."""
 
 
 class NotComparable(Exception):

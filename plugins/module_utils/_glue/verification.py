@@ -32,6 +32,7 @@ from .._aws.gateway import AwsFailure, Gateway, asking
 from .._aws.metrics import published_metrics
 from .._core.causes import Cause, Finding, Scope
 from .._core.checks import Area, Check, Status, Verdict, problems, verdict_of, with_warnings
+from .._core.constraints import check_accounts
 from .._core.content import Method
 from .._core.evidence_words import recovery_sentence
 from .._core.explain import Explainer
@@ -39,6 +40,7 @@ from .._core.judgement import (
     canary_checks,
     comparison_checks,
     drift_check,
+    gone_checks,
     metric_checks,
     no_canary_check,
     recovery_check,
@@ -59,7 +61,6 @@ from .._core.replication import (
     gap_notes,
     gaps,
     leftovers,
-    optional_addresses,
     pair_addresses,
     pair_wish,
     without_overlap,
@@ -237,6 +238,10 @@ class Verification:
 
     def _judge_configuration(self, ours: list[Address]) -> None:
         pair, accounts, observed = self._pair, self._accounts, self._seen.observed
+        gone = gone_checks(pair, accounts, observed)
+        if gone:  # all else that could be said follows from it
+            self._seen.checks += gone
+            return
         try:
             self._seen.drift = self._drift()
             self._seen.checks.append(drift_check(pair, self._seen.drift))
@@ -252,15 +257,15 @@ class Verification:
     def _drift(self) -> tuple[Step, ...]:
         """The plan that would bring AWS back to the declared pair, without what may not be read.
 
-        Only of policies a plan knows that they may be unseen. The others it takes for absent here, and what it would do
-        about them is left out.
+        A plan knows of no document but policies that it may be unseen. So it is told that there is none, and what it
+        would do about that is left out.
         """
         pair, accounts = self._pair, self._accounts
         unseen = {address for address, document in self._seen.observed.items() if not is_seen(document)}
-        absent = unseen - set(optional_addresses(unseen))
         observed = {
-            address: None if address in absent else document for address, document in self._seen.observed.items()
+            address: None if address in unseen else document for address, document in self._seen.observed.items()
         }
+        check_accounts(pair, accounts)
         check_buckets(pair.ends(), accounts, observed, create=True)
         unwanted = without_roles_in_use(leftovers(pair, accounts, observed), observed)
         wish, unwanted = without_overlap(pair_wish(pair, accounts, observed), unwanted)
@@ -330,15 +335,23 @@ class Verification:
 
     # --- canaries -----------------------------------------------------------------------------------------------
 
+    def _why_no_canaries(self) -> str | None:
+        """None: they fly."""
+        if self._module.check_mode:
+            return " in check mode"
+        if gone_checks(self._pair, self._accounts, self._seen.observed):
+            return ", since a bucket is not there"
+        return None if self._wishes.canary else ""
+
     @contextmanager
     def _canaries_meanwhile(self) -> Iterator[None]:
         """Canaries fly while versions are compared. When the run is ended they are told to stop waiting.
 
         Whatever ends it, what became of them is told: a canary that has not arrived stays in the buckets.
         """
-        if self._module.check_mode or not self._wishes.canary:
-            why = " in check mode" if self._module.check_mode else ""
-            unflown = no_canary_check(self._pair, why)
+        why_not = self._why_no_canaries()
+        if why_not is not None:
+            unflown = no_canary_check(self._pair, why_not)
             self._seen.checks.append(unflown)
             self._seen.notes.append(unflown.message)
             yield

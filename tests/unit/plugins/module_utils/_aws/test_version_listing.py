@@ -96,6 +96,12 @@ def test_within_a_key_the_current_version_comes_first_and_then_the_newest() -> N
     assert [row.version_id for row in read(store)] == ["current", "new", "middle", "old"]
 
 
+def test_the_versions_of_a_page_share_the_text_of_their_key() -> None:
+    store = Store()
+    store.rows = [version("".join(["k", "ey"]), f"v{number}", is_latest=False) for number in range(3)]
+    assert len({id(row.key) for row in read(store)}) == 1
+
+
 def test_ten_thousand_versions_of_one_key_are_read() -> None:
     rows = [version("a", f"v{number}", number, is_latest=number == 0) for number in range(10_000)]
     assert [row.version_id for row in read(Store(rows))] == [row.version_id for row in rows]

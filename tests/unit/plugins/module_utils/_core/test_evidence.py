@@ -148,7 +148,7 @@ def test_the_version_is_the_collections() -> None:
 
 
 def test_the_record_holds_the_result_and_not_the_task() -> None:
-    found = pair_evidence({**proven(), "diff": [], "failed": False, "evidence": "/home/x"}, RUNS[0], "1999")
+    found = pair_evidence({**proven(), "diff": [], "failed": False, "evidence": "/srv/x"}, RUNS[0], "1999")
     assert found["schema"] == "crossregion.s3_dr/verify/1"
     assert (found["pair"], found["run"], found["verdict"]) == ("orders", RUNS[0], "proven")
     assert found["comparisons"] == proven()["comparisons"]

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import Cause, Finding, Scope
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import REMEDIES, Cause, Finding, Scope
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Area, Check, Status, Verdict
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.judgement import (
     canary_checks,
     comparison_checks,
     drift_check,
+    gone_checks,
     metric_checks,
     no_canary_check,
     recovery_check,
@@ -25,7 +26,8 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.judgement 
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import UNSEEN, Rule, Step
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.recovery import Tally
-from ansible_collections.crossregion.s3_dr.tests.unit.samples import DR, PRIMARY, a_pair, address
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import bucket_address
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNTS, DR, PRIMARY, a_pair, address
 
 NOW = datetime(2026, 11, 23, 14, 4, 3, tzinfo=UTC)
 WAY = "example-orders -> example-orders-dr"
@@ -46,7 +48,8 @@ def test_what_is_not_there_at_all_breaks_a_pair_and_what_differs_puts_it_at_risk
     drift: list[Step], status: Status
 ) -> None:
     check = drift_check(a_pair(), drift)
-    assert check.status is status
+    assert (check.area, check.status) == (Area.CONFIGURATION, status)
+    assert bool(drift) != (check.message == "AWS holds exactly what the pair declares.")
     assert all(str(step.address) in check.message for step in drift)
 
 
@@ -55,20 +58,33 @@ def test_what_may_not_be_read_is_a_warning_unless_nothing_can_be_said_without_it
     observed = {
         address("bucket_replication"): unseen,
         address("iam_role"): {UNSEEN: "iam:GetRole is missing"},
+        address("bucket_versioning", DR.bucket): unseen,
         address("bucket_versioning"): {"Status": "Enabled"},
         address("bucket_policy"): None,
     }
     checks = unread_checks(observed)
-    assert {check.subject.split()[0]: check.status for check in checks} == {
-        "bucket_replication": Status.UNKNOWN,
-        "iam_role": Status.WARNING,
-    }
-    assert any("iam:GetRole is missing" in check.message for check in checks)
+    assert [(check.subject.split()[0], check.status) for check in checks] == [
+        ("bucket_replication", Status.UNKNOWN),
+        ("bucket_versioning", Status.UNKNOWN),
+        ("iam_role", Status.WARNING),
+    ]
+    role = address("iam_role")
+    assert checks[2].message == f"{role} was not compared with the declared pair: iam:GetRole is missing."
+    assert unread_checks(dict(reversed(observed.items()))) == checks
 
 
 def test_a_configuration_that_cannot_be_reached_is_unknown_with_the_reason() -> None:
     check = unreachable_check(a_pair(), "the Region is down.")
-    assert (check.status, "the Region is down." in check.message) == (Status.UNKNOWN, True)
+    assert check.status is Status.UNKNOWN
+    assert check.message == "The configuration of pair 'orders' is not known: the Region is down."
+
+
+def test_a_bucket_that_is_not_there_leaves_all_unknown() -> None:
+    buckets = {bucket_address(end, ACCOUNTS): {"Region": end.region} for end in (PRIMARY, DR)}
+    assert gone_checks(a_pair(), ACCOUNTS, buckets) == []
+    assert gone_checks(a_pair(), ACCOUNTS, {}) == []
+    (check,) = gone_checks(a_pair(), ACCOUNTS, {**buckets, bucket_address(DR, ACCOUNTS): None})
+    assert (check.status, check.subject) == (Status.UNKNOWN, DR.bucket)
 
 
 def scope(**changes: Any) -> Scope:
@@ -81,6 +97,14 @@ def test_a_rule_that_is_off_at_aws_breaks_the_pair_only_if_it_is_declared_as_on(
     assert outcomes(rule_checks(a_pair(), [scope()])) == [("rule enabled", Status.PASSED)]
     assert outcomes(rule_checks(a_pair(), [off])) == [("rule enabled", Status.BROKEN)]
     assert rule_checks(a_pair(rules=(Rule("s3-dr-orders", enabled=False),)), [off]) == []
+
+
+def test_a_rule_is_named_with_its_way() -> None:
+    (on,) = rule_checks(a_pair(), [scope()])
+    (off,) = rule_checks(a_pair(), [scope(rules=(Rule("s3-dr-orders", enabled=False),))])
+    assert on.subject == off.subject == f"s3-dr-orders: {WAY}"
+    assert on.message == "The rule 's3-dr-orders' is enabled."
+    assert off.message.startswith("The rule 's3-dr-orders' from example-orders to example-orders-dr is not enabled")
 
 
 def metric(name: str = "ReplicationLatency", *, published: bool = False) -> dict[str, Any]:
@@ -102,8 +126,18 @@ def test_metrics_that_are_absent_are_a_risk_once_they_should_be_there(
     since: datetime | None, published: bool, status: Status
 ) -> None:
     (check,) = metric_checks([metric(published=published)], [scope(since=since)], NOW)
-    assert check.status is status
-    assert "CloudWatch in us-west-2" in check.message
+    assert (check.area, check.status) == (Area.MONITORING, status)
+    assert check.subject == f"ReplicationLatency of s3-dr-orders: {WAY}"
+    what = "ReplicationLatency of the rule 's3-dr-orders' from example-orders to example-orders-dr"
+    held = f"CloudWatch in us-west-2 holds {what}." if published else f"CloudWatch in us-west-2 holds no {what}"
+    assert check.message.startswith(held)
+
+
+def test_a_metric_that_is_absent_comes_with_what_to_do() -> None:
+    (new,) = metric_checks([metric()], [scope(since=NOW)], NOW)
+    (old,) = metric_checks([metric()], [scope(since=NOW - timedelta(days=1))], NOW)
+    assert new.message.endswith(" yet. AWS publishes the first values after about 15 minutes.")
+    assert old.message.endswith("Its alarms cannot fire. Look whether the rule's metrics are on, then run setup.")
 
 
 def test_the_failure_metric_may_be_absent() -> None:
@@ -131,7 +165,9 @@ def canary(**changes: Any) -> dict[str, Any]:
 def test_each_fate_of_a_canary_has_its_outcome(status: str, outcome: Status) -> None:
     checks = canary_checks([canary(status=status, reason="the reason")])
     assert outcomes(checks) == [("arrives", outcome)]
+    assert (checks[0].area, checks[0].subject) == (Area.CANARY, f"r (default): {WAY}")
     assert ("the reason" in checks[0].message) == (status != "replicated")
+    assert (checks[0].message == "A canary arrived in 3.2 s, and its bytes agree.") == (status == "replicated")
 
 
 @pytest.mark.parametrize(
@@ -184,18 +220,26 @@ def test_each_cause_that_must_not_be_is_a_check() -> None:
         ("failed", Status.AT_RISK),
     ]
     assert "2,000 versions and 1 delete marker of the source were compared, 1999 are at both ends." in checks[0].message
-    assert f"{WAY}: 2 versions: failed." in checks[2].message
+    assert checks[2].message == f"{WAY}: 2 versions: failed. {REMEDIES[Cause.FAILED]}"
+    assert checks == comparison_checks(comparison(), tally_of(*reversed(found)))
+
+
+def test_canaries_that_were_left_out_are_said() -> None:
+    (compared,) = comparison_checks(comparison(canaries=2), tally_of())
+    assert compared.message.endswith("1999 are at both ends, 2 versions of canaries left out.")
 
 
 @pytest.mark.parametrize(("missing", "status"), [(True, Status.UNKNOWN), (False, Status.WARNING)])
 def test_what_was_not_examined_proves_nothing_unless_it_is_extra(missing: bool, status: Status) -> None:
     checks = comparison_checks(comparison(), tally_of(finding(Cause.UNEXAMINED, missing=missing)))
     assert outcomes(checks)[1:] == [("unexamined", status)]
+    assert checks[1].message.endswith(REMEDIES[Cause.UNEXAMINED])
 
 
 def test_the_recovery_point_is_judged_by_its_target() -> None:
     recovery = {"within_target": True, "rpo_seconds": 41, "rpo_target_seconds": 900}
-    assert recovery_check(a_pair(), recovery, "S.").status is Status.PASSED
+    within = recovery_check(a_pair(), recovery, "S.")
+    assert (within.area, within.status, within.message) == (Area.RECOVERY_POINT, Status.PASSED, "S.")
     behind = recovery_check(a_pair(), {**recovery, "within_target": False, "rpo_seconds": 1000}, "S.")
     assert behind.status is Status.AT_RISK
     assert "S. That is 16 min 40 s behind, and the target is 15 min." in behind.message
@@ -206,11 +250,13 @@ def test_the_summary_begins_with_the_verdict_and_the_recovery_point() -> None:
     checks = [
         *comparison_checks(comparison(), tally_of()),
         drift_check(a_pair(), []),
-        Check(Area.MONITORING, "latency alarm", "r", Status.AT_RISK, "none"),
+        Check(Area.MONITORING, "latency alarm", "r", Status.WARNING, "none"),
+        Check(Area.READINESS, "compared", "r", Status.AT_RISK, "the policies differ"),
+        Check(Area.VERSIONS, "failed", "r", Status.AT_RISK, "a version failed"),
     ]
     assert verify_summary(a_pair(), Verdict.AT_RISK, "Nothing is at risk.", checks, [canary()]) == [
         "orders: at risk. Nothing is at risk.",
         f"{WAY}: 2,000 versions and 1 delete marker of the source were compared, 1999 are at both ends.",
         f"{WAY}: a canary object arrived intact in 3.2 s (rule r).",
-        "1 of 2 checks of configuration, monitoring and readiness passed.",
+        "1 of 3 checks of configuration, monitoring and readiness passed.",
     ]

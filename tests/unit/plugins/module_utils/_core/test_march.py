@@ -54,7 +54,7 @@ def marker(number: int = 1, key: str = "k", **changes: object) -> Version:
 
 # --- against sets ---------------------------------------------------------------------------------------------
 
-Rows: TypeAlias = "dict[Identity, Version]"
+Rows: TypeAlias = dict[Identity, Version]
 
 
 def by_sets(left: list[Version], right: list[Version]) -> list[Outcome]:
@@ -255,7 +255,9 @@ def test_a_current_version_that_one_end_lacks_is_told_once() -> None:
 
 def test_no_current_version_of_another_key_is_remembered() -> None:
     left = [version(1, "a", is_latest=True), version(1, "b")]
-    assert not [one for one in run(left, [version(1, "a"), version(1, "b", is_latest=True)]) if type(one) is Difference]
+    assert not [
+        one for one in run(left, [version(1, "a"), version(1, "b", is_latest=True)]) if isinstance(one, Difference)
+    ]
 
 
 # --- memory, and what cannot be compared ----------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -97,7 +98,7 @@ def test_a_version_takes_all_of_its_second_with_it(missing: datetime | None, poi
 
 # --- laws -----------------------------------------------------------------------------------------------------
 
-Figures = tuple[datetime, int, int, int]
+Figures: TypeAlias = tuple[datetime, int, int, int]
 
 
 def figures(exposure: Exposure) -> Figures:
@@ -198,6 +199,11 @@ def test_what_is_at_risk_as_plain_values() -> None:
         "oldest_missing": oldest.as_result(NOON + SECOND / 2),
     }
     assert exposed([lost(119)]).as_result(NOON, 120)["within_target"] is True
+
+
+def test_a_fraction_of_a_second_is_no_second_behind() -> None:
+    late = exposed([lost(-3)]).as_result(NOON + SECOND * 0.999, 0)
+    assert (late["rpo_seconds"], late["within_target"]) == (0, True)
 
 
 def test_with_nothing_at_risk_the_point_is_when_the_listing_began() -> None:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -36,6 +37,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes imp
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.content import Method
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Accounts,
+    End,
     Link,
     Pair,
     Rule,
@@ -55,6 +57,7 @@ from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNTS,
     ARCHIVE,
     DR,
+    OTHER,
     PRIMARY,
     SETTINGS,
     TOPICS,
@@ -107,6 +110,7 @@ class World:
         self.options: dict[str, Any] = {}
         aws.replicates = lambda version: version.get("status", "COMPLETED")
         monkeypatch.setattr(glue_clients, "Session", lambda profile_name: SimpleNamespace(client=self._client))
+        monkeypatch.setattr(glue_clients, "get_aws_connection_info", lambda module: (None, None, {}))  # it takes long
         monkeypatch.setattr(s3_dr_verify, "Gateway", partial(Gateway, sleep=self.time.sleep, clock=self.time.clock))
         monkeypatch.setattr(version_listing, "_FIRST_PAUSE_SECONDS", 0.001)
 
@@ -174,6 +178,11 @@ class World:
         with pytest.raises(Ended) as ended:
             s3_dr_verify.main()
         return ended.value.result
+
+    def let_time_run(self) -> None:
+        """Have a second pass between two looks at the clock by which canaries wait."""
+        seconds = itertools.count()
+        self.monkeypatch.setattr(verification, "time", SimpleNamespace(monotonic=lambda: float(next(seconds))))
 
     def refuse(self, *operations: str, bucket: str | None = None, code: str = "AccessDenied") -> None:
         """Have AWS refuse these operations, at one bucket or wherever."""
@@ -419,20 +428,23 @@ def test_a_region_that_cannot_be_reached_is_unknown(world: World) -> None:
             raise EndpointConnectionError(endpoint_url="https://s3.us-west-2.amazonaws.com")
 
     world.aws.interrupt = unreachable
+    world.let_time_run()
     result = world.verify(deadline_seconds=1)
     assert result["verdict"] == "unknown"
     assert any("AWS cannot be reached" in problem for problem in result["problems"])
     assert result["recovery"] is None
 
 
-def test_a_bucket_that_is_gone_breaks_the_pair_and_nothing_of_it_is_proven(world: World) -> None:
-    del world.aws.buckets[DR.bucket]
-    world.refuse("PutObject")
+@pytest.mark.parametrize("end", [PRIMARY, DR], ids=["primary", "dr"])
+def test_of_a_pair_without_a_bucket_nothing_is_known_and_no_canary_is_sent(world: World, end: End) -> None:
+    del world.aws.buckets[end.bucket]
     result = world.verify()
-    assert result["verdict"] == "broken"
-    assert result["recovery"] is None
-    assert "There is no bucket example-orders-dr" in result["comparisons"][0]["reason"]
-    assert checks_of(result, "compared") == ["unknown"]
+    assert (result["verdict"], result["recovery"], world.aws.writes()) == ("unknown", None, [])
+    assert result["problems"][0].startswith(f"Bucket '{end.bucket}' is not there")
+    assert f"There is no bucket {end.bucket}" in result["comparisons"][0]["reason"]
+    assert checks_of(result, "arrives") == ["skipped"]
+    assert any("No canary object was written, since a bucket is not there" in note for note in result["notes"])
+    assert (result["drift"], checks_of(result, "declared pair")) == ([], [])
 
 
 def test_a_version_that_cannot_be_looked_at_is_unexamined(world: World) -> None:
@@ -519,10 +531,21 @@ def test_canaries_can_be_left_out(world: World) -> None:
 
 def test_a_canary_that_is_late_is_a_risk_and_is_left_to_arrive(world: World) -> None:
     world.aws.replicates = lambda version: "PENDING"
+    world.let_time_run()
     result = world.verify(deadline_seconds=1)
     (canary,) = result["canaries"]
     assert (canary["status"], len(canary["left_behind"]), canary["seconds"] >= 1) == ("late", 2, True)
     assert (result["verdict"], bad(result)) == ("at_risk", {"arrives"})
+
+
+@pytest.mark.parametrize("pair", [a_pair(), two_way()], ids=["one way", "two way"])
+def test_a_bucket_of_an_account_without_credentials_is_unknown_and_gets_no_canary(blank: World, pair: Pair) -> None:
+    blank.set_up(pair)
+    blank.options["dr"]["account_id"] = OTHER.id
+    result = blank.verify()
+    assert (result["verdict"], result["canaries"], blank.aws.writes()) == ("unknown", [], [])
+    assert any(note.startswith(f"No canary was sent from {ENDS[0]} to {ENDS[1]}") for note in result["notes"])
+    assert {metric["source"] for metric in result["metrics"]} == {PRIMARY.bucket}
 
 
 # --- versions ------------------------------------------------------------------------------------------------
@@ -541,6 +564,25 @@ def test_a_version_that_is_missing_moves_the_recovery_point_unless_its_cause_is_
     assert result["verdict"] == "proven"
     assert result["recovery"]["recovery_point"] == result["recovery"]["measured_at"]
     assert result["causes"]["failed"] == {"versions": 1, "bytes": 3, "unexpected": 0}
+
+
+def test_what_is_written_at_the_dr_end_is_missing_at_the_primary(blank: World) -> None:
+    blank.set_up(two_way())
+    blank.hold(DR.bucket, Key="lost", status="FAILED")
+    result = blank.verify()
+    (finding,) = result["findings"]
+    assert (finding["cause"], finding["source"], finding["destination"]) == ("failed", DR.bucket, PRIMARY.bucket)
+    assert [rule["versions_at_risk"] for rule in result["recovery"]["rules"]] == [0, 1]
+
+
+def test_etags_are_compared_unless_only_sizes_shall_be(world: World) -> None:
+    replica = world.aws.buckets[DR.bucket].versions[0]
+    replica["body"] = bytes(len(replica["body"]))
+    result = world.verify()
+    assert (result["verdict"], list(result["causes"])) == ("broken", ["content_differs"])
+    assert result["content"]["population"] == 2
+    result = world.verify(content="none")
+    assert (result["verdict"], result["content"]["population"]) == ("proven", 3)
 
 
 def test_the_target_is_the_users(world: World) -> None:
@@ -642,6 +684,13 @@ def test_samples_are_read_only_when_they_shall_be(world: World) -> None:
     assert result["content"]["left_out"] == {"above_transfer_budget": 3}
 
 
+def test_content_that_may_not_be_read_is_unknown(world: World) -> None:
+    world.refuse("GetObject", bucket=DR.bucket)
+    result = world.verify(content="sample", canary=False)
+    assert (result["verdict"], checks_of(result, "content")) == ("unknown", ["unknown"])
+    assert result["content"]["left_out"] == {"denied": 3}
+
+
 def damaged(world: World) -> None:
     """Another byte in a replica, of which the listing does not tell."""
     replica = world.aws.buckets[DR.bucket].versions[0]
@@ -653,7 +702,7 @@ def test_a_replica_with_other_bytes_breaks_the_pair(world: World, tmp_path: Path
     damaged(world)
     result = world.verify(content="sample", report_dir=str(tmp_path))
     assert (result["verdict"], result["content"]["defects"]) == ("broken", 1)
-    assert result["causes"]["content_differs"] == {"versions": 1, "bytes": 24, "unexpected": 1}
+    assert result["causes"]["content_differs"] == {"versions": 1, "bytes": 26, "unexpected": 1}
     assert [finding["cause"] for finding in result["findings"]] == ["content_differs"]
     assert result["recovery"]["versions_at_risk"] == 1
     assert len(Path(result["findings_file"]).read_text(encoding="utf-8").splitlines()) == 1
@@ -798,10 +847,10 @@ def test_a_canary_that_waits_ends_with_the_run_and_is_named(world: World) -> Non
 
 def test_a_canary_that_is_just_being_written_ends_with_the_run(world: World) -> None:
     world.aws.replicates = lambda version: "PENDING"
-    begun = threading.Event()
+    begun, first = threading.Event(), threading.Lock()
 
     def end(call: Call) -> None:
-        if call.operation == "ListObjectVersions" and begun.wait(30):
+        if call.operation == "ListObjectVersions" and begun.wait(30) and first.acquire(blocking=False):
             os.kill(os.getpid(), signal.SIGTERM)
         if call.operation == "PutObject":
             begun.set()
@@ -863,27 +912,21 @@ def throttled(call: Call) -> Exception:
     return client_error("SlowDown", "Please reduce your request rate.", call.operation)
 
 
-PASSED_OVER = {
-    "DeleteObject",  # of a canary: it is named as left behind
-    "ListMetrics",
-}
-RETRIED_BY_NATURE = {"HeadObject", "GetObject"}
-"""A canary is looked at again until its deadline."""
-
-
-def calls_of(world: World) -> int:
-    """How many calls a verify makes."""
-    world.verify()
-    return len(world.aws.calls)
+LOOKED_AT_AGAIN = ("HeadObject", "GetObject")
+"""A canary is looked at again until its deadline, whatever the connection or S3 says."""
+ASKED_ONCE = ("PutObject", "DeleteObject", "ListMetrics", "DescribeAlarms", "GetTopicAttributes")
+ASKED_ONCE += ("ListSubscriptionsByTopic", "GetCallerIdentity")
+"""Beyond what the SDK does by itself. Configuration and pages of versions are asked for again while AWS is busy."""
+NO_PROOF_WITHOUT = ("GetCallerIdentity", "ListObjectVersions", "PutObject", "HeadObject", "GetObject", "DescribeAlarms")
+NO_PROOF_WITHOUT += ("GetTopicAttributes", "ListSubscriptionsByTopic", "GetBucketVersioning", "DeleteObject")
+SAID_ELSEWHERE = ("GetRole",)
+"""The role is read twice, and since when it is there only explains differences."""
 
 
 @pytest.mark.parametrize("fault", [denied, lost, throttled])
-@pytest.mark.parametrize("pair", [a_pair(), two_way()], ids=["one way", "two way"])
 def test_whichever_call_fails_the_run_ends_with_a_verdict_that_does_not_say_too_much(
-    aws: FakeAws, monkeypatch: pytest.MonkeyPatch, pair: Pair, fault: Callable[[Call], Exception]
+    aws: FakeAws, world: World, fault: Callable[[Call], Exception]
 ) -> None:
-    world = World(aws, monkeypatch)
-    world.set_up(pair)
     world.verify()
     total = len(aws.calls)
     for number in range(1, total + 1):
@@ -915,29 +958,17 @@ def judge(result: dict[str, Any], call: Call, fault: Callable[[Call], Exception]
     """What a verify may say after one call failed."""
     about = f"{fault.__name__} {call.operation} {call.params} {result['checks']} {result['notes']}"
     assert set(result) - ANSIBLES == set(RETURN), about
-    sentences = [check["message"] for check in result["checks"] if check["status"] != "passed"] + result["notes"]
-    retried = (
-        fault is throttled
-        and (call.service != "sts")
-        and call.operation
-        not in (
-            "PutObject",
-            "DeleteObject",
-            "ListMetrics",
-            "DescribeAlarms",
-            "GetTopicAttributes",
-            "ListSubscriptionsByTopic",
-        )
-    )
-    if call.operation == "ListObjectVersions" and not retried:
-        assert result["verdict"] == "unknown", about
-        assert result["recovery"] is None, about
-    if retried or (call.operation in RETRIED_BY_NATURE and fault is lost):
+    again = fault is throttled and call.operation not in ASKED_ONCE
+    if again or (fault is lost and call.operation in LOOKED_AT_AGAIN):
         assert result["verdict"] == "proven", about
         return
-    assert sentences, about
-    if call.operation not in PASSED_OVER and not (fault is denied and call.service in ("s3", "iam")):
+    said = [check["message"] for check in result["checks"] if check["status"] != "passed"] + result["notes"]
+    assert said or call.operation in SAID_ELSEWHERE, about
+    if call.operation == "ListObjectVersions":
+        assert (result["verdict"], result["recovery"]) == ("unknown", None), about
+    if call.operation in NO_PROOF_WITHOUT or (fault is lost and call.service in ("s3", "iam")):
         assert result["verdict"] != "proven", about
+        assert result["failed"], about
 
 
 # --- progress and options ------------------------------------------------------------------------------------
@@ -949,7 +980,7 @@ def test_progress_goes_on_over_all_comparisons(blank: World) -> None:
     options = [{"id": "orders"}, {"id": "archive", "priority": 2, "prefix": "orders/", "destination": to_archive}]
     blank.set_up(a_pair(rules=rules), options)
     told: list[int] = []
-    blank.monkeypatch.setattr(ProgressFile, "report", lambda self, compared: told.append(compared))
+    blank.monkeypatch.setattr(ProgressFile, "report", lambda self, compared, expected: told.append(compared))
     result = blank.verify(canary=False)
     assert told == sorted(told)
     assert told[0] == 3
