@@ -470,10 +470,12 @@ comparisons:
       type: dict
       sample: {gone: 0, arrived: 0, same_content: 0, not_comparable: 0}
     causes:
-      description: How many C(versions) and C(bytes) differ for each cause, and how many of them are C(unexpected).
+      description:
+        - How many C(versions) and C(bytes) differ for each cause, and how many of them are C(unexpected), or
+          C(excepted), which means not there by an accepted cause.
       returned: always
       type: dict
-      sample: {pending: {versions: 3, bytes: 1200000, unexpected: 0}}
+      sample: {pending: {versions: 3, bytes: 1200000, unexpected: 0, excepted: 0}}
     oldest_arrived:
       description: When the oldest version was written that both ends hold.
       returned: always
@@ -521,11 +523,11 @@ comparisons:
           sample: "No defect in 300 samples: below 1 % defective with 95 % confidence."
 causes:
   description:
-    - How many C(versions) and C(bytes) differ for each cause, and how many of them are C(unexpected).
-      Over all comparisons.
+    - How many C(versions) and C(bytes) differ for each cause, and how many of them are C(unexpected), or
+      C(excepted), which means not there by an accepted cause. Over all comparisons.
   returned: always
   type: dict
-  sample: {pending: {versions: 3, bytes: 1200000, unexpected: 0}}
+  sample: {pending: {versions: 3, bytes: 1200000, unexpected: 0, excepted: 0}}
 findings:
   description: The explained differences, at most O(max_findings), the unexpected ones first.
   returned: always
@@ -919,7 +921,7 @@ def main() -> None:
             except InvalidInput as error:
                 module.fail_json(msg=f"The verdict is {result['verdict']}, but {error}", **result)
         if Verdict(result["verdict"]) in wishes.fail_on:
-            module.fail_json(msg=" ".join(result["problems"]), **result)
+            module.fail_json(msg=" ".join([result["summary"][0], *result["problems"]]), **result)
         return result
 
     run(module, gateway, body)

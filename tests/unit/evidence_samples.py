@@ -171,7 +171,7 @@ def at_risk(**changes: Any) -> dict[str, Any]:
         "problems": [said],
         "checks": [check("at_risk", message=said), *proven()["checks"][1:]],
         "recovery": recovery(**behind),
-        "causes": {"late": {"versions": 3, "bytes": 1_200_000, "unexpected": 3}},
+        "causes": {"late": {"versions": 3, "bytes": 1_200_000, "unexpected": 3, "excepted": 0}},
         "findings": [finding(), finding(key=LONG_KEY), finding(key=HOSTILE, version_id=HOSTILE)],
         "findings_total": 3,
         **changes,

@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from .._core.causes import ACCEPTED, UNASKED, Cause, Finding, is_reserved, iso
+from .._core.causes import ACCEPTED, UNASKED, Cause, Finding, iso
 from .._core.content import Method
 from .._core.explain import Explainer, Rank, Solved
 from .._core.march import MOST_HELD, Difference, Match, NotComparable, Outcome, Suspicious, march
 from .._core.model import End
+from .._core.proofs import is_canary
 from .._core.recovery import Tally
 from .._core.sample import Sample
 from .._core.versions import Version
@@ -241,6 +242,7 @@ class _Run:
     explainer: Explainer | None = None
     examiner: Examiner | None = None
     began: datetime | None = None
+    canary_prefixes: frozenset[str] = frozenset()
     matched: int = 0
     in_flight: int = 0
     canaries: int = 0
@@ -259,6 +261,7 @@ class _Run:
             listing.start()
         self.began = min([listing.began for listing in self.listings])
         explainer = explainer_at(self.began)
+        self.canary_prefixes = explainer.rule_prefixes()
         cutoff = cutoff_of(self.began)
         for number, outcome in enumerate(self._outcomes(), 1):
             self._receive(outcome, explainer, cutoff)
@@ -277,14 +280,17 @@ class _Run:
 
     def _receive(self, outcome: Outcome, explainer: Explainer, cutoff: datetime) -> None:
         version = outcome.left if isinstance(outcome, Match) else outcome.version
-        if is_reserved(version.key):
+        if is_canary(version.key, self.canary_prefixes):
             self.canaries += 1
         elif isinstance(outcome, Match):
             self._match(outcome)
         elif _youngest(outcome) >= cutoff + _SECOND:
             self.in_flight += 1
         else:
-            self._put(outcome, explainer)
+            rank = explainer.rank(outcome)
+            if rank is Rank.KMS_CONTENT and outcome.other is not None:  # as good as equal, so far
+                self._match(Match(version, outcome.other))
+            self._put(outcome, rank, explainer)
 
     def _match(self, match: Match) -> None:
         self.matched += 1
@@ -293,9 +299,8 @@ class _Run:
         if not version.is_delete_marker and (self.oldest_arrived is None or version.modified < self.oldest_arrived):
             self.oldest_arrived = version.modified
 
-    def _put(self, difference: Difference, explainer: Explainer) -> None:
+    def _put(self, difference: Difference, rank: Rank, explainer: Explainer) -> None:
         """Keep a difference. All ETags of a KMS pair may differ: no more of those are kept than can be looked at."""
-        rank = explainer.rank(difference)
         if rank is Rank.KMS_CONTENT and self.spool.counts[rank] >= self.budget.max_requests:
             self._explained(explainer.explain(difference, UNASKED, UNASKED))
         else:

@@ -17,7 +17,6 @@ from enum import StrEnum
 from typing import Any
 
 from .model import End, Rule
-from .proofs import RESERVED_PREFIX
 from .versions import Version
 
 
@@ -259,8 +258,3 @@ class Finding:
 def iso(moment: datetime) -> str:
     """A moment in UTC as ISO 8601, to the second unless it has a fraction."""
     return moment.isoformat().replace("+00:00", "Z")
-
-
-def is_reserved(key: str) -> bool:
-    """Whether the key is a canary's, which comes and goes."""
-    return f"/{RESERVED_PREFIX}" in f"/{key}"

@@ -154,7 +154,8 @@ def recovery_sentence(result: Mapping[str, Any]) -> str:
     point = text(recovery, "recovery_point")
     cut = next((one for one in mappings(result, "comparisons") if one.get("complete") is not True), None)
     if point and cut is None:
-        return f"Everything written{_below(result)} up to {moment(point)} is in {_place(result)}. {_at_risk(recovery)}"
+        what = f"Everything written{_below(result)} up to {moment(point)} is in {_place(result)}{_except(result)}."
+        return f"{what} {_at_risk(recovery)}"
     if cut is not None:
         way = f"{text(cut, 'source')} -> {text(cut, 'destination')}"
         return f"No recovery point can be stated: the comparison {way} did not end. {text(cut, 'reason')}".strip()
@@ -166,6 +167,15 @@ def _below(result: Mapping[str, Any]) -> str:
     """What is not compared is not promised."""
     prefixes = [f"'{printable(prefix)}'" for prefix in texts(result, "prefixes")]
     return f" below {listed(prefixes)}" if prefixes else ""
+
+
+def _except(result: Mapping[str, Any]) -> str:
+    """What is not there and was accepted is no risk, and not there all the same."""
+    causes = mapping(result, "causes")
+    excepted = {cause: count(mapping(causes, cause), "excepted") for cause in causes}
+    named = [cause.replace("_", " ") for cause, versions in excepted.items() if versions]
+    total = sum(excepted.values())
+    return f", except {number_of(total, 'version')} by accepted causes ({listed(named)})" if total else ""
 
 
 def _place(result: Mapping[str, Any]) -> str:

@@ -43,6 +43,8 @@ class Solved(StrEnum):
     ARRIVED = "arrived"
     SAME_CONTENT = "same_content"
     NOT_COMPARABLE = "not_comparable"
+    NOT_LOOKED_AT = "not_looked_at"
+    """Its ETags differ, as they may with KMS, and the budget or a permission did not suffice for its checksums."""
 
 
 class Rank(IntEnum):
@@ -76,6 +78,11 @@ class Explainer:
         """The same, knowing when the oldest versions were written that both ends hold."""
         backward = replace(self.backward, first_arrived=right) if self.backward else None
         return replace(self, forward=replace(self.forward, first_arrived=left), backward=backward)
+
+    def rule_prefixes(self) -> frozenset[str]:
+        """The prefixes of all rules, in both directions."""
+        scopes = [self.forward, *([self.backward] if self.backward else [])]
+        return frozenset(rule.prefix for scope in scopes for rule in scope.rules)
 
     def scope(self, difference: Difference) -> Scope | None:
         """The direction in which the version should have gone; None: it is extra."""
@@ -141,7 +148,7 @@ class Explainer:
         scope = self.scope(difference)
         if there.found:
             return self._explain_arrived(difference, scope or self.forward, here, there)
-        if difference.hides and not difference.at_left:
+        if difference.hides and not difference.at_left and version.is_delete_marker:
             hiding = self._explain_hiding_marker(difference, scope)
             if hiding is not None:
                 return hiding
@@ -250,11 +257,10 @@ class Explainer:
         return Cause.LATE if late else Cause.PENDING
 
     def _unexamined(self, difference: Difference, scope: Scope, head: Head) -> Finding:
-        """What the listing tells must do; where it is not enough, that is said."""
-        version = difference.version
-        if not head.refused and scope.since is not None and version.modified < scope.since:
-            return self._missing(difference, scope, Cause.WRITTEN_BEFORE_RULE, "by its time; it was not examined")
-        return self._missing(difference, scope, Cause.UNEXAMINED, head.refused)
+        """Nothing is guessed: a version older than the role can have failed by a rule that was there before."""
+        older = scope.since is not None and difference.version.modified < scope.since
+        hint = "by its time it is from before the rule" if older else ""
+        return self._missing(difference, scope, Cause.UNEXAMINED, head.refused or hint)
 
     def _explain_hiding_marker(self, difference: Difference, scope: Scope | None) -> Finding | None:
         """At the right end it hides an object that the left end shows: who fails over finds less than there is.
@@ -276,6 +282,14 @@ class Explainer:
     def _explain_extra(self, difference: Difference, here: Head) -> Finding:
         if difference.version.is_delete_marker:
             return self._explain_extra_marker(difference)
+        if difference.hides:
+            what = (
+                "a replica of a version deleted there, or of a third bucket"
+                if here.status == "REPLICA"
+                else "another's"
+            )
+            shown = self.forward.source.bucket
+            return self._extra(difference, Cause.CONFLICT, f"it stands in place of what {shown} shows, and is {what}")
         if here.found is None:
             return self._extra(difference, Cause.UNEXAMINED, here.refused)
         if here.status == "REPLICA":
@@ -306,7 +320,7 @@ class Explainer:
         unasked = next((head for head in (here, there) if head.found is None), None)
         if unasked is not None:
             if self._etags_may_differ(left.key):
-                return Solved.NOT_COMPARABLE
+                return Solved.NOT_LOOKED_AT
             return self._missing(difference, self.forward, Cause.UNEXAMINED, unasked.refused)
         same = same_content(here, there)
         if same is None:

@@ -180,8 +180,32 @@ def comparison_checks(comparison: Mapping[str, Any], tally: Tally) -> list[Check
     )
     return [
         Check(Area.VERSIONS, "compared", way, Status.PASSED, compared),
+        *_excepted_check(way, tally),
+        *_etag_check(way, comparison["solved"]),
         *(_cause_check(way, cause, count, tally) for cause, count in sorted(tally.unexpected.items()) if count),
     ]
+
+
+def _excepted_check(way: str, tally: Tally) -> Iterator[Check]:
+    if tally.excepted:
+        named = ", ".join(
+            f"{cause.value.replace('_', ' ')} {number_of(count, 'version')}"
+            for cause, count in sorted(tally.excepted.items())
+        )
+        message = f"{way}: what the destination lacks by accepted causes: {named}."
+        yield Check(Area.VERSIONS, "accepted causes", way, Status.PASSED, message)
+
+
+def _etag_check(way: str, solved: Mapping[str, int]) -> Iterator[Check]:
+    """AWS promises equal ETags for no object encrypted with KMS, so that other ones are no finding, and no proof."""
+    doubtful = solved["not_comparable"] + solved["not_looked_at"]
+    if doubtful:
+        message = (
+            f"{way}: the ETags of {number_of(doubtful, 'version')} differ, as they may with KMS. Of these "
+            f"{solved['not_comparable']} have no checksum in common, and {solved['not_looked_at']} were not looked at. "
+            "Raise `max_head_requests`, or prove their content by `content: sample`."
+        )
+        yield Check(Area.CONTENT, "ETags", way, Status.WARNING, message)
 
 
 def _cause_check(way: str, cause: Cause, count: int, tally: Tally) -> Check:

@@ -54,7 +54,7 @@ class Difference:
         other: the right end's version, when both ends hold one.
         key_at_other: whether the other end holds any version of the key.
         previous: when the version before it was written; only told of delete markers.
-        hides: it is a delete marker, current at its end, while the other end shows an object.
+        hides: it is current at its end, while the other end shows an object in its place.
     """
 
     kind: Kind
@@ -187,7 +187,7 @@ def _missing(row: Version, previous: datetime | None, side: _Side, other: _Side,
         at_left,
         key_at_other=other.seen,
         previous=previous,
-        hides=row.is_delete_marker and row.is_latest and shown,
+        hides=row.is_latest and shown,
     )
 
 

@@ -7,7 +7,8 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from .model import Accounts, End, Link, Pair, Rule
@@ -15,6 +16,18 @@ from .rules import selects_kms_objects
 
 RESERVED_PREFIX = ".s3-dr-canary/"
 """How the keys of canaries go on after their rule's prefix."""
+
+_TOKEN = re.compile("[0-9a-f]{32}")
+"""How they end: a UUID."""
+
+
+def is_canary(key: str, prefixes: Collection[str]) -> bool:
+    """Whether the key is one that a canary gets, by a rule with one of these prefixes. Canaries come and go.
+
+    Nothing else is left out of a comparison, so the whole form of the key counts.
+    """
+    prefix, mark, token = key.rpartition(RESERVED_PREFIX)
+    return bool(mark) and prefix in prefixes and _TOKEN.fullmatch(token) is not None
 
 
 @dataclass(frozen=True, slots=True)

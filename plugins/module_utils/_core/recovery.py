@@ -94,6 +94,8 @@ class Tally:
     versions: Counter[Cause] = field(default_factory=Counter)
     sizes: Counter[Cause] = field(default_factory=Counter)
     unexpected: Counter[Cause] = field(default_factory=Counter)
+    excepted: Counter[Cause] = field(default_factory=Counter)
+    """Versions that are not there, and that do not count for the recovery point since their cause is accepted."""
     unexamined_at_risk: int = 0
     """An unexamined version that is extra at the destination loses nothing."""
     exposures: dict[tuple[str, str, str | None], Exposure] = field(default_factory=dict)
@@ -114,6 +116,8 @@ class Tally:
             self.exposures.setdefault(way, Exposure()).add(finding)
             for rule in finding.maybe_rules:
                 self.uncertain.setdefault((finding.source, finding.destination, rule), Exposure()).add(finding)
+        elif finding.missing:
+            self.excepted[finding.cause] += 1
 
     def exposure(self, source: str, destination: str, rule: str | None = None) -> Exposure:
         """What is at risk from one bucket to another, by one rule or by all.
@@ -126,9 +130,17 @@ class Tally:
         return together(exposure for way, exposure in self.exposures.items() if way[:2] == (source, destination))
 
     def by_cause(self) -> dict[str, dict[str, int]]:
-        """`versions` and `bytes` of each cause that was found, the most frequent first."""
+        """`versions` and `bytes` of each cause that was found, the most frequent first.
+
+        `unexpected` fail the run; `excepted` are not there, and do not count for the recovery point.
+        """
         return {
-            cause.value: {"versions": count, "bytes": self.sizes[cause], "unexpected": self.unexpected[cause]}
+            cause.value: {
+                "versions": count,
+                "bytes": self.sizes[cause],
+                "unexpected": self.unexpected[cause],
+                "excepted": self.excepted[cause],
+            }
             for cause, count in self.versions.most_common()
         }
 

@@ -381,9 +381,10 @@ class Verification:
             return Canary(route.rule.id, source, destination, "", route.encryption, "not_written", reason=_ENDED)
         began = time.monotonic()
         canary = fly(route, self._wishes.deadline_seconds, sleep=self._stop.wait, clock=self._clock)
-        if self._stop.is_set() and canary.status == "late":
-            canary = replace(canary, seconds=round(time.monotonic() - began, 3), reason=_ENDED)
-        return canary
+        if not self._stop.is_set() or canary.seconds is None:
+            return canary
+        reason = _ENDED if canary.status == "late" else canary.reason
+        return replace(canary, seconds=round(time.monotonic() - began, 3), reason=reason)
 
     def _clock(self) -> float:
         """After the end of the run each look at the clock finds that every deadline has passed since the last one."""
@@ -421,9 +422,10 @@ class Verification:
         return self._aws_now or datetime.now(UTC)
 
     def _recovery(self) -> dict[str, Any] | None:
-        """The recovery point over all comparisons; None as long as one of them is not complete."""
+        """The recovery point over all comparisons; None as long as one of them is not complete, or was not begun."""
         comparisons, target = self._seen.comparisons, self._wishes.rpo_seconds
-        if not comparisons or not all(comparison.complete for comparison in comparisons):
+        wanted = len(_comparable(self._pair, self._seen.scopes))
+        if not wanted or [comparison.complete for comparison in comparisons] != [True] * wanted:
             return None
         cutoff = min(comparison.cutoff for comparison in comparisons if comparison.cutoff)
         total = together(exposure for one in comparisons for exposure in one.tally.exposures.values())

@@ -36,7 +36,9 @@ def control(method: str, body: bytes) -> tuple[int, dict[str, Any]]:
     """Answer a request to the control path."""
     try:
         wish = json.loads(body) if method == "POST" else {}
-        ends = {"COMPLETED": str(wish["bucket"])} | ({"REPLICA": str(to)} if (to := wish["destination"]) else {})
+        ends = {"COMPLETED": str(wish["bucket"])}
+        if wish["destination"]:
+            ends["REPLICA"] = str(wish["destination"])
         key, number = str(wish["key"]), int(wish["versions"])
     except (ValueError, TypeError, KeyError):
         text = '{"bucket": name, "destination": name or null, "key": key, "versions": number}'

@@ -126,7 +126,7 @@ def test_what_matters_most_is_examined_first_when_the_budget_is_small() -> None:
     pair.requests = 1
     found = pair.compare()
     assert pair.causes["z"] is Cause.FAILED
-    assert {pair.causes[row.key] for row in early} == {Cause.WRITTEN_BEFORE_RULE}
+    assert {pair.causes[row.key] for row in early} == {Cause.UNEXAMINED}
     assert (found.head_requests, found.max_head_requests) == (1, 1)
 
 
@@ -195,7 +195,9 @@ def test_etags_of_kms_objects_are_not_kept_beyond_what_can_be_looked_at() -> Non
     for row in left:
         pair.left.answers[row.key] = pair.right.answers[row.key] = {"ServerSideEncryption": "aws:kms"}
     found = pair.compare()
-    assert (found.solved, pair.progress[-1].spooled, found.head_requests) == ({Solved.NOT_COMPARABLE: 5}, 2, 2)
+    assert (pair.progress[-1].spooled, found.head_requests) == (2, 2)
+    assert found.solved[Solved.NOT_LOOKED_AT] in (4, 5)  # whether two requests go to one version or to two is chance
+    assert sum(found.solved.values()) == found.matched == found.sample.population == 5
 
 
 def test_a_sample_is_drawn_of_what_both_ends_hold() -> None:
@@ -286,8 +288,12 @@ def test_in_a_two_way_pair_it_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_canaries_are_counted_and_no_more() -> None:
-    flying = [version(".s3-dr-canary/1"), version("2026/.s3-dr-canary/2"), version(".s3-dr-canary/3", age=-9.0)]
-    landed = version(".s3-dr-canary/4")
+    flying = [
+        version(f".s3-dr-canary/{1:032}"),
+        version(f".s3-dr-canary/{2:032}"),
+        version(f".s3-dr-canary/{3:032}", age=-9.0),
+    ]
+    landed = version(f".s3-dr-canary/{4:032}")
     pair = Pair([*flying, landed], [landed])
     found = pair.compare(sample_size=5)
     assert (found.canaries, found.matched, found.in_flight, pair.findings) == (4, 0, 0, [])
@@ -463,7 +469,7 @@ def test_the_result_is_plain_values() -> None:
         "head_requests": 1,
         "max_head_requests": 1000,
         "unexamined": 0,
-        "solved": {"gone": 0, "arrived": 0, "same_content": 0, "not_comparable": 0},
-        "causes": {"failed": {"versions": 1, "bytes": 10, "unexpected": 1}},
+        "solved": {"gone": 0, "arrived": 0, "same_content": 0, "not_comparable": 0, "not_looked_at": 0},
+        "causes": {"failed": {"versions": 1, "bytes": 10, "unexpected": 1, "excepted": 0}},
         "oldest_arrived": "2001-02-02T04:05:06Z",
     }

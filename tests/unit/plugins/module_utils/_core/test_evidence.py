@@ -109,6 +109,9 @@ def test_the_recovery_point_in_the_words_of_the_documentation() -> None:
         "Everything written up to 14:03:22 UTC on 23 November 2026 is in us-west-2. "
         "3 versions (1.2 MB) are at risk, the oldest for 41 s."
     )
+    excepted = {"no_rule_matches": {"versions": 5, "excepted": 2}, "pending": {"versions": 1, "excepted": 0}}
+    said = recovery_sentence(proven(causes=excepted))
+    assert "is in us-west-2, except 2 versions by accepted causes (no rule matches). No version is at risk." in said
     below = recovery_sentence(proven(prefixes=["orders/", "in\n"]))
     assert below.startswith("Everything written below 'orders/' and 'in⟨U+000A⟩' up to ")
     assert recovery_sentence(proven()).endswith("is in us-west-2. No version is at risk.")

@@ -246,9 +246,9 @@ def test_every_run_has_its_bar_inside_the_chart(history: list[Point]) -> None:
     bars = [one for one in tree.iter("rect") if "bar" in (one.get("class") or "") and one.get("x")]
     known = [point for point in history if point.lag_seconds is not None]
     assert len(bars) == len(known)
-    for bar in bars:
-        assert 0 <= float(bar.get("y", "-1")) <= 120
-        assert float(bar.get("x", "").rstrip("%")) + float(bar.get("width", "").rstrip("%")) <= 100
+    for one in bars:
+        assert 0 <= float(one.get("y", "-1")) <= 120
+        assert float(one.get("x", "").rstrip("%")) + float(one.get("width", "").rstrip("%")) <= 100
 
 
 def test_one_run_has_no_history() -> None:

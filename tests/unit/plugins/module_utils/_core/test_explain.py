@@ -23,7 +23,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes imp
     Gap,
     Head,
     Scope,
-    is_reserved,
     iso,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.explain import (
@@ -275,7 +274,7 @@ SCENARIOS = {
     # not looked at
     "not asked": (explainer(), missing(), UNASKED, UNASKED, Cause.UNEXAMINED),
     "refused": (explainer(), missing(101 * DAY), Head(None, "AccessDenied"), UNASKED, Cause.UNEXAMINED),
-    "not asked, but by its time": (explainer(), missing(101 * DAY), UNASKED, UNASKED, Cause.WRITTEN_BEFORE_RULE),
+    "not asked, but by its time": (explainer(), missing(101 * DAY), UNASKED, UNASKED, Cause.UNEXAMINED),
     "completed, and the other end was not asked": (
         explainer(),
         missing(101 * DAY),
@@ -513,7 +512,21 @@ SCENARIOS = {
         differs(),
         UNASKED,
         UNASKED,
-        Solved.NOT_COMPARABLE,
+        Solved.NOT_LOOKED_AT,
+    ),
+    "a replica stands in place of what the source shows": (
+        explainer(),
+        replace(extra(), hides=True),
+        head("REPLICA"),
+        Head(False),
+        Cause.CONFLICT,
+    ),
+    "what stands in place of it was not asked": (
+        explainer(),
+        replace(extra(), hides=True),
+        UNASKED,
+        UNASKED,
+        Cause.CONFLICT,
     ),
 }
 
@@ -987,20 +1000,6 @@ def test_the_copy_begins_with_the_later_of_what_is_known() -> None:
     assert scope(first_arrived=NOON).begin == NOON
     assert scope(first_arrived=SINCE - DAY).begin == SINCE
     assert scope(since=None, first_arrived=NOON).begin == NOON
-
-
-@pytest.mark.parametrize(
-    ("key", "reserved"),
-    [
-        (".s3-dr-canary/x", True),
-        ("orders/.s3-dr-canary/x", True),
-        ("orders.s3-dr-canary/x", False),
-        ("s3-dr-canary/x", False),
-        (".s3-dr-canary", False),
-    ],
-)
-def test_canaries_are_known_by_their_keys(key: str, reserved: bool) -> None:
-    assert is_reserved(key) is reserved
 
 
 def test_moments_are_written_in_utc() -> None:

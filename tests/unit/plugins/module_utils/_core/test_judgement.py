@@ -187,7 +187,8 @@ def test_no_canary_is_said() -> None:
 
 def comparison(**changes: Any) -> dict[str, Any]:
     """A comparison's result."""
-    counts = {"source_versions": 2000, "source_delete_markers": 1, "matched": 1999, "canaries": 0}
+    counts: dict[str, Any] = {"source_versions": 2000, "source_delete_markers": 1, "matched": 1999, "canaries": 0}
+    counts["solved"] = {"not_comparable": 0, "not_looked_at": 0, "same_content": 5}
     way = {"source": PRIMARY.bucket, "destination": DR.bucket, "complete": True, "reason": ""}
     return {**way, **counts, **changes}
 
@@ -227,6 +228,24 @@ def test_each_cause_that_must_not_be_is_a_check() -> None:
 def test_canaries_that_were_left_out_are_said() -> None:
     (compared,) = comparison_checks(comparison(canaries=2), tally_of())
     assert compared.message.endswith("1999 are at both ends, 2 versions of canaries left out.")
+
+
+@pytest.mark.parametrize(
+    "solved", [{"not_comparable": 2, "not_looked_at": 0}, {"not_comparable": 0, "not_looked_at": 2}]
+)
+def test_etags_that_differ_and_prove_nothing_are_said(solved: dict[str, int]) -> None:
+    checks = comparison_checks(comparison(solved=solved), tally_of())
+    assert outcomes(checks)[1:] == [("ETags", Status.WARNING)]
+    assert f"{solved['not_comparable']} have no checksum in common, and {solved['not_looked_at']}" in checks[1].message
+
+
+def test_what_is_not_there_by_an_accepted_cause_is_said() -> None:
+    tally = Tally((Cause.NO_RULE_MATCHES, Cause.FOREIGN_OBJECT))
+    for one in (finding(Cause.NO_RULE_MATCHES), finding(Cause.FOREIGN_OBJECT, missing=False)):
+        tally.add(one)
+    checks = comparison_checks(comparison(), tally)
+    assert outcomes(checks)[1:] == [("accepted causes", Status.PASSED)]
+    assert "lacks by accepted causes: no rule matches 1 version." in checks[1].message
 
 
 @pytest.mark.parametrize(("missing", "status"), [(True, Status.UNKNOWN), (False, Status.WARNING)])

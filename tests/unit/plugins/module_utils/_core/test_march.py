@@ -84,7 +84,7 @@ def _one_key(left: list[Version], right: list[Version]) -> Iterator[Outcome]:
                     at_left,
                     key_at_other=bool(other),
                     previous=older.modified if older and row.is_delete_marker else None,
-                    hides=row.is_delete_marker and row.is_latest and shown,
+                    hides=row.is_latest and shown,
                 )
     yield from _current(ours, theirs)
 
@@ -228,11 +228,11 @@ def test_a_marker_over_nothing_has_no_time_before_it() -> None:
         (marker(2), version(1, is_latest=True), False),
         (marker(2, is_latest=True), version(1), False),
         (marker(2, is_latest=True), marker(1, is_latest=True), False),
-        (version(2, is_latest=True), version(1, is_latest=True), False),
+        (version(2, is_latest=True), version(1, is_latest=True), True),
     ],
 )
 @pytest.mark.parametrize("at_left", [True, False])
-def test_a_marker_hides_what_the_other_end_shows(top: Version, shown: Version, hides: bool, at_left: bool) -> None:
+def test_what_is_current_hides_what_the_other_end_shows(top: Version, shown: Version, hides: bool, at_left: bool) -> None:
     under = replace(shown, is_latest=False)
     sides = ([top, under], [shown])
     found = run(*(sides if at_left else sides[::-1]))

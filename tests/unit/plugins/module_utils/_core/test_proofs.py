@@ -6,11 +6,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TypeAlias
+from uuid import uuid4
+
+import pytest
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Accounts, Pair, Rule
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.proofs import (
     flights_of_destinations,
     flights_of_rules,
+    is_canary,
     unproven,
 )
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
@@ -103,3 +107,24 @@ def test_where_nobody_can_look_no_canary_is_sent_and_it_is_said() -> None:
 
 def test_nothing_is_said_of_what_is_proven() -> None:
     assert unproven(two_way(**ENCRYPTED), ACCOUNTS) == []
+
+
+TOKEN = uuid4().hex
+
+
+@pytest.mark.parametrize(
+    ("key", "canary"),
+    [
+        (f".s3-dr-canary/{TOKEN}", True),
+        (f"orders/.s3-dr-canary/{TOKEN}", True),
+        (f"logs.s3-dr-canary/{TOKEN}", True),
+        (f"orders/2026/.s3-dr-canary/{TOKEN}", False),
+        (f"other/.s3-dr-canary/{TOKEN}", False),
+        ("orders/.s3-dr-canary/report.pdf", False),
+        (f"orders/.s3-dr-canary/{TOKEN}/report.pdf", False),
+        (f"orders/.s3-dr-canary/{TOKEN}\n", False),
+        (f"orders/{TOKEN}", False),
+    ],
+)
+def test_only_what_a_canary_is_called_is_taken_for_one(key: str, canary: bool) -> None:
+    assert is_canary(key, {"", "orders/", "logs"}) is canary

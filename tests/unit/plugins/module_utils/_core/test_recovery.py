@@ -247,9 +247,9 @@ def test_findings_are_counted_by_cause_the_most_frequent_first() -> None:
     marker, by_choice = lost(size=None), lost(cause=Cause.DELETE_MARKER_BY_CHOICE, size=None)
     tally = tallied([by_choice, lost(), marker, lost(cause=Cause.PENDING)])
     assert list(tally.by_cause().items()) == [
-        ("late", {"versions": 2, "bytes": 10, "unexpected": 2}),
-        ("delete_marker_by_choice", {"versions": 1, "bytes": 0, "unexpected": 0}),
-        ("pending", {"versions": 1, "bytes": 10, "unexpected": 0}),
+        ("late", {"versions": 2, "bytes": 10, "unexpected": 2, "excepted": 0}),
+        ("delete_marker_by_choice", {"versions": 1, "bytes": 0, "unexpected": 0, "excepted": 1}),
+        ("pending", {"versions": 1, "bytes": 10, "unexpected": 0, "excepted": 0}),
     ]
     assert tally.versions == Counter({Cause.LATE: 2, Cause.DELETE_MARKER_BY_CHOICE: 1, Cause.PENDING: 1})
 

@@ -33,7 +33,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms imp
     metric_region,
     topics_wish,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import Cause, iso
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import Cause, Finding, iso
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.content import Method
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Accounts,
@@ -48,10 +48,11 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import cli
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import verification
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import EvidenceRun, NotWritten
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.progress_file import ProgressFile
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verification import Wishes
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verification import Shown, Wishes
 from ansible_collections.crossregion.s3_dr.plugins.modules import s3_dr_verify
 from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import Call, FakeAws, client_error
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.s3 import WRITTEN
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNT,
     ACCOUNTS,
@@ -272,7 +273,7 @@ def test_canaries_fly_while_versions_are_compared(world: World) -> None:
 
 
 def test_canaries_are_removed_and_not_compared(world: World) -> None:
-    world.hold(PRIMARY.bucket, Key=".s3-dr-canary/of-another-run")
+    world.hold(PRIMARY.bucket, Key=f".s3-dr-canary/{32 * 'a'}")
     result = world.verify()
     assert (result["verdict"], result["findings_total"]) == ("proven", 0)
     assert result["comparisons"][0]["canaries"] >= 1
@@ -470,6 +471,13 @@ def test_metrics_that_are_not_there_are_a_risk(world: World) -> None:
     assert checks_of(result, "metric") == ["at_risk"] * 3
 
 
+def test_a_rule_that_is_declared_as_off_has_no_metrics_and_gets_no_canary(blank: World) -> None:
+    blank.set_up(a_pair(rules=(Rule("s3-dr-orders", enabled=False),)), [{"id": "s3-dr-orders", "status": "disabled"}])
+    result = blank.verify()
+    assert (result["metrics"], result["canaries"], "ListMetrics" in blank.operations()) == ([], [], False)
+    assert (result["drift"], checks_of(result, "rule enabled")) == ([], [])
+
+
 def test_a_difference_from_the_declared_pair_is_shown(world: World) -> None:
     world.aws.roles.clear()
     result = world.verify()
@@ -505,7 +513,7 @@ def test_the_task_fails_on_the_verdicts_that_it_shall_fail_on(world: World) -> N
     world.hold(PRIMARY.bucket, Key="lost", status="FAILED")
     result = world.verify()
     assert (result["verdict"], result["failed"]) == ("at_risk", True)
-    assert result["msg"] == " ".join(result["problems"]) != ""
+    assert result["msg"] == " ".join([result["summary"][0], *result["problems"]])
     assert "failed" not in world.verify(fail_on=["broken", "unknown"])
     assert "failed" not in world.verify(fail_on=[])
 
@@ -563,7 +571,7 @@ def test_a_version_that_is_missing_moves_the_recovery_point_unless_its_cause_is_
     result = world.verify(accepted_causes=["failed"])
     assert result["verdict"] == "proven"
     assert result["recovery"]["recovery_point"] == result["recovery"]["measured_at"]
-    assert result["causes"]["failed"] == {"versions": 1, "bytes": 3, "unexpected": 0}
+    assert result["causes"]["failed"] == {"versions": 1, "bytes": 3, "unexpected": 0, "excepted": 1}
 
 
 def test_what_is_written_at_the_dr_end_is_missing_at_the_primary(blank: World) -> None:
@@ -631,6 +639,13 @@ def test_the_unexpected_findings_are_shown_first_and_all_are_counted(world: Worl
     }
 
 
+def test_no_more_findings_are_held_than_are_shown() -> None:
+    shown = Shown(2, frozenset({Cause.FOREIGN_OBJECT}))
+    for cause in (Cause.FAILED, Cause.FOREIGN_OBJECT) * 3:
+        shown.add(Finding(cause, *ENDS, "k", "v", WRITTEN, 1, missing=True))
+    assert (len(shown.unexpected), len(shown.others), shown.total) == (2, 2, 6)
+
+
 def test_requests_are_made_within_their_budget(world: World) -> None:
     with_findings(world)
     result = world.verify(max_head_requests=2, canary=False)
@@ -639,12 +654,16 @@ def test_requests_are_made_within_their_budget(world: World) -> None:
     assert result["comparisons"][0]["max_head_requests"] == 2
 
 
-def test_each_further_destination_is_compared(blank: World) -> None:
+def with_an_archive(world: World) -> None:
+    """The pair, with a rule that takes some keys to a further bucket, too."""
     rules = (Rule("orders"), Rule("archive", 2, "orders/", destination=ARCHIVE))
     to_archive = {"bucket": ARCHIVE.bucket, "region": ARCHIVE.region}
     options = [{"id": "orders"}, {"id": "archive", "priority": 2, "prefix": "orders/", "destination": to_archive}]
-    pair = a_pair(rules=rules)
-    blank.set_up(pair, options)
+    world.set_up(a_pair(rules=rules), options)
+
+
+def test_each_further_destination_is_compared(blank: World) -> None:
+    with_an_archive(blank)
     result = blank.verify()
     assert (result["verdict"], result["problems"]) == ("proven", [])
     ways = [(one["source"], one["destination"]) for one in result["comparisons"]]
@@ -657,11 +676,37 @@ def test_each_further_destination_is_compared(blank: World) -> None:
     assert sum(counts["versions"] for counts in result["causes"].values()) == 1
 
 
+def test_the_causes_of_all_comparisons_are_added_up(blank: World) -> None:
+    with_an_archive(blank)
+    blank.hold(PRIMARY.bucket, Key="orders/lost", status="FAILED")
+    result = blank.verify()
+    assert [one["causes"]["failed"]["versions"] for one in result["comparisons"]] == [1, 1]
+    assert result["causes"]["failed"] == {"versions": 2, "bytes": 6, "unexpected": 2, "excepted": 0}
+
+
+def test_a_run_that_is_ended_before_the_last_comparison_states_no_recovery_point(blank: World) -> None:
+    with_an_archive(blank)
+
+    def end(call: Call) -> None:
+        if call.operation == "ListObjectVersions" and call.params["Bucket"] == ARCHIVE.bucket:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    blank.aws.interrupt = end
+    result = blank.verify()
+    assert [one["complete"] for one in result["comparisons"]] == [True]
+    assert (result["verdict"], result["recovery"]) == ("unknown", None)
+
+
+def test_what_two_comparisons_lack_is_noted_once(blank: World) -> None:
+    with_an_archive(blank)
+    blank.hold(PRIMARY.bucket, Key="orders/lost")
+    blank.refuse("HeadObject", bucket=PRIMARY.bucket)
+    notes = [note for note in blank.verify(canary=False)["notes"] if "s3:GetObjectVersion" in note]
+    assert len(notes) == 1
+
+
 def test_what_one_comparison_lacks_leaves_no_recovery_point(blank: World) -> None:
-    rules = (Rule("orders"), Rule("archive", 2, "orders/", destination=ARCHIVE))
-    to_archive = {"bucket": ARCHIVE.bucket, "region": ARCHIVE.region}
-    options = [{"id": "orders"}, {"id": "archive", "priority": 2, "prefix": "orders/", "destination": to_archive}]
-    blank.set_up(a_pair(rules=rules), options)
+    with_an_archive(blank)
     blank.refuse("ListObjectVersions", bucket=ARCHIVE.bucket)
     result = blank.verify()
     assert [one["complete"] for one in result["comparisons"]] == [True, False]
@@ -702,7 +747,7 @@ def test_a_replica_with_other_bytes_breaks_the_pair(world: World, tmp_path: Path
     damaged(world)
     result = world.verify(content="sample", report_dir=str(tmp_path))
     assert (result["verdict"], result["content"]["defects"]) == ("broken", 1)
-    assert result["causes"]["content_differs"] == {"versions": 1, "bytes": 26, "unexpected": 1}
+    assert result["causes"]["content_differs"] == {"versions": 1, "bytes": 26, "unexpected": 1, "excepted": 0}
     assert [finding["cause"] for finding in result["findings"]] == ["content_differs"]
     assert result["recovery"]["versions_at_risk"] == 1
     assert len(Path(result["findings_file"]).read_text(encoding="utf-8").splitlines()) == 1
@@ -739,6 +784,12 @@ def test_evidence_that_was_changed_is_said_by_the_next_run(world: World, tmp_pat
     second = world.verify(report_dir=str(tmp_path))
     assert any("junit.xml" in note for note in second["notes"])
     assert first["notes"] == []
+
+
+def test_a_run_that_left_no_proof_is_said_by_the_next(world: World, tmp_path: Path) -> None:
+    unfinished = EvidenceRun.begin(str(tmp_path), "orders", world.aws.now)
+    unfinished.close()
+    assert any(unfinished.name in note for note in world.verify(report_dir=str(tmp_path))["notes"])
 
 
 def test_a_directory_that_cannot_be_written_fails_the_task_before_aws_is_asked(world: World, tmp_path: Path) -> None:
@@ -845,6 +896,19 @@ def test_a_canary_that_waits_ends_with_the_run_and_is_named(world: World) -> Non
     assert any("A canary was left behind" in problem for problem in result["problems"])
 
 
+def stops_of(world: World) -> list[threading.Event]:
+    """By what each run will tell its canaries that it ends."""
+    stopped: list[threading.Event] = []
+    made = verification.Verification.__init__
+
+    def remember(self: Any, *args: Any) -> None:
+        made(self, *args)
+        stopped.append(self._stop)
+
+    world.monkeypatch.setattr(verification.Verification, "__init__", remember)
+    return stopped
+
+
 def test_a_canary_that_is_just_being_written_ends_with_the_run(world: World) -> None:
     world.aws.replicates = lambda version: "PENDING"
     begun, first = threading.Event(), threading.Lock()
@@ -856,17 +920,27 @@ def test_a_canary_that_is_just_being_written_ends_with_the_run(world: World) -> 
             begun.set()
             assert stopped[0].wait(30)
 
-    stopped: list[threading.Event] = []
-    made = verification.Verification.__init__
-
-    def remember(self: Any, *args: Any) -> None:
-        made(self, *args)
-        stopped.append(self._stop)
-
-    world.monkeypatch.setattr(verification.Verification, "__init__", remember)
+    stopped = stops_of(world)
     world.aws.interrupt = end
     result = world.verify(deadline_seconds=3600)
     assert [canary["status"] for canary in result["canaries"]] == ["late"]
+
+
+def test_a_canary_that_arrives_while_the_run_ends_tells_how_long_it_took(world: World) -> None:
+    first, flying = threading.Lock(), threading.Event()
+
+    def end(call: Call) -> None:
+        if call.operation == "ListObjectVersions" and flying.wait(30) and first.acquire(blocking=False):
+            os.kill(os.getpid(), signal.SIGTERM)
+        if call.operation == "GetObject":
+            flying.set()
+            assert stopped[0].wait(30)
+
+    stopped = stops_of(world)
+    world.aws.interrupt = end
+    (canary,) = world.verify(deadline_seconds=3600)["canaries"]
+    assert (canary["status"], canary["reason"], canary["left_behind"]) == ("replicated", None, [])
+    assert 0 <= canary["seconds"] < 60
 
 
 def test_no_canary_is_written_after_the_end_of_the_run(world: World) -> None:
@@ -975,10 +1049,7 @@ def judge(result: dict[str, Any], call: Call, fault: Callable[[Call], Exception]
 
 
 def test_progress_goes_on_over_all_comparisons(blank: World) -> None:
-    rules = (Rule("orders"), Rule("archive", 2, "orders/", destination=ARCHIVE))
-    to_archive = {"bucket": ARCHIVE.bucket, "region": ARCHIVE.region}
-    options = [{"id": "orders"}, {"id": "archive", "priority": 2, "prefix": "orders/", "destination": to_archive}]
-    blank.set_up(a_pair(rules=rules), options)
+    with_an_archive(blank)
     told: list[int] = []
     blank.monkeypatch.setattr(ProgressFile, "report", lambda self, compared, expected: told.append(compared))
     result = blank.verify(canary=False)
