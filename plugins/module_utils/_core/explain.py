@@ -201,7 +201,7 @@ class Explainer:
         if not self._goes_both_ways(difference):
             return self._missing(difference, scope, Cause.REPLICA_OF_ANOTHER_SOURCE)
         if not difference.at_left:
-            detail = f"it is a replica, and {self.forward.source.bucket} does not hold it any more"
+            detail = f"it is a replica that {self.forward.source.bucket} does not hold, or one of a third bucket"
             return self._extra(difference, Cause.VERSION_DELETED_AT_SOURCE, detail)
         if there.found is None:
             return self._missing(difference, scope, Cause.UNEXAMINED, there.refused or _OTHER_END_UNASKED)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .causes import REMEDIES, Cause, Scope
 from .checks import Area, Check, Status, Verdict
-from .evidence_words import duration, number_of
+from .evidence_words import duration, listed, number_of, printable
 from .model import UNSEEN, Accounts, Pair, Step, is_seen
 from .plan import Observed
 from .recovery import Tally
@@ -30,9 +30,16 @@ _METRICS_SETTLE = timedelta(hours=1)
 # --- configuration -------------------------------------------------------------------------------------------
 
 
-def drift_check(pair: Pair, drift: Sequence[Step]) -> Check:
-    """Whether AWS holds what the pair declares. Something that is not there at all means that nothing replicates."""
+def drift_check(pair: Pair, drift: Sequence[Step], unread: int = 0) -> Check:
+    """Whether AWS holds what the pair declares. Something that is not there at all means that nothing replicates.
+
+    Args:
+        unread: how many documents may not be read, of which nothing is said.
+    """
     said = drift_problem(pair, drift)
+    if not said and unread:
+        held = f"AWS holds what the pair declares, as far as it may be read: {number_of(unread, 'document')} may not."
+        return _configuration("declared pair", pair.name, Status.PASSED, held)
     if not said:
         return _configuration("declared pair", pair.name, Status.PASSED, "AWS holds exactly what the pair declares.")
     broken = any(step.action == "create" for step in drift)
@@ -82,6 +89,9 @@ def gone_checks(pair: Pair, accounts: Accounts, observed: Observed) -> list[Chec
 def rule_checks(pair: Pair, scopes: Iterable[Scope]) -> list[Check]:
     """Whether each rule that is declared as enabled is so at AWS."""
     declared = {rule.id for rule in pair.rules if rule.enabled}
+    if not declared:
+        message = f"All rules of pair '{pair.name}' are declared as disabled, so nothing replicates. Enable one."
+        return [_configuration("rule enabled", pair.name, Status.AT_RISK, message)]
     return [
         _rule_check(scope, rule.id, rule.enabled) for scope in scopes for rule in scope.rules if rule.id in declared
     ]
@@ -102,6 +112,11 @@ def _rule_check(scope: Scope, rule: str, enabled: bool) -> Check:
 
 def _configuration(name: str, subject: str, status: Status, message: str) -> Check:
     return Check(Area.CONFIGURATION, name, subject, status, message)
+
+
+def metrics_unknown_check(pair: Pair, reason: str) -> Check:
+    """Nobody could look for metrics."""
+    return Check(Area.MONITORING, "metric", pair.name, Status.UNKNOWN, reason)
 
 
 def metric_checks(metrics: Iterable[Mapping[str, Any]], scopes: Iterable[Scope], now: datetime) -> list[Check]:
@@ -184,6 +199,16 @@ def comparison_checks(comparison: Mapping[str, Any], tally: Tally) -> list[Check
         *_etag_check(way, comparison["solved"]),
         *(_cause_check(way, cause, count, tally) for cause, count in sorted(tally.unexpected.items()) if count),
     ]
+
+
+def nothing_there_checks(comparison: Mapping[str, Any], prefixes: Sequence[str]) -> list[Check]:
+    """Of nothing everything can be said; a prefix under which there is nothing is more likely a mistake."""
+    if not comparison["complete"] or comparison["source_versions"] or comparison["source_delete_markers"]:
+        return []
+    named = listed([f"'{printable(prefix)}'" for prefix in prefixes])
+    message = f"No key of {comparison['source']} begins with {named}, so nothing is proven. Correct `prefixes`."
+    way = f"{comparison['source']} -> {comparison['destination']}"
+    return [Check(Area.VERSIONS, "prefixes", way, Status.UNKNOWN, message)]
 
 
 def _excepted_check(way: str, tally: Tally) -> Iterator[Check]:

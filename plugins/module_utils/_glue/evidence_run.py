@@ -215,6 +215,8 @@ def _writing(path: str, advice: str) -> Iterator[None]:
     """Turns an error of the file system into one message."""
     try:
         yield
+    except ValueError as error:  # a path that no file can have
+        raise NotWritten(f"the evidence cannot be written to {path!r}: {error}. {advice}") from error
     except OSError as error:
         where = f" ({error.filename})" if error.filename and str(error.filename) != path else ""
         reason = f"{error.strerror or error}{where}"

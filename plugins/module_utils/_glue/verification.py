@@ -30,6 +30,8 @@ from .._aws.content_proof import prove_content
 from .._aws.examination import Budget
 from .._aws.gateway import AwsFailure, Gateway, asking
 from .._aws.metrics import published_metrics
+from .._aws.sdk_errors import ResponseParserError
+from .._aws.version_listing import separate
 from .._core.causes import Cause, Finding, Scope
 from .._core.checks import Area, Check, Status, Verdict, problems, verdict_of, with_warnings
 from .._core.constraints import check_accounts
@@ -42,7 +44,9 @@ from .._core.judgement import (
     drift_check,
     gone_checks,
     metric_checks,
+    metrics_unknown_check,
     no_canary_check,
+    nothing_there_checks,
     recovery_check,
     rule_checks,
     unreachable_check,
@@ -105,7 +109,7 @@ class Wishes:
     def of(cls, params: Mapping[str, Any]) -> Wishes:
         """From the parameters of the task."""
         lists = {
-            "prefixes": () if "" in params["prefixes"] else tuple(params["prefixes"]),  # the empty one means all keys
+            "prefixes": tuple(prefix for prefix in separate(params["prefixes"]) if prefix),  # the empty one means all
             "accepted": frozenset(Cause(cause) for cause in params["accepted_causes"]),
             "content": Method(params["content"]),
             "warnings": frozenset(Area(area) for area in params["warnings"]),
@@ -126,7 +130,7 @@ class Wishes:
         ):
             if getattr(self, name) < least:
                 raise InvalidInput(f"{name} is {getattr(self, name)}. Use {least} or more.")
-        too_long = [prefix for prefix in self.prefixes if len(prefix.encode()) > 1024]
+        too_long = [prefix for prefix in self.prefixes if len(prefix.encode("utf-8", "surrogatepass")) > 1024]
         if too_long:
             raise InvalidInput(f"prefixes: '{too_long[0][:60]}...' is longer than a key, 1024 bytes. Shorten it.")
 
@@ -208,7 +212,7 @@ class Verification:
         try:
             with _interruptible():
                 self._look()
-        except (AwsFailure, Refused) as failure:
+        except (AwsFailure, Refused, ResponseParserError) as failure:
             self._seen.checks.append(unreachable_check(self._pair, str(failure)))
         except (Interrupted, NotWritten) as end:
             self._seen.checks.append(_cut_short_check(self._pair, str(end)))
@@ -244,7 +248,8 @@ class Verification:
             return
         try:
             self._seen.drift = self._drift()
-            self._seen.checks.append(drift_check(pair, self._seen.drift))
+            unread = [address for address in ours if not is_seen(observed[address])]
+            self._seen.checks.append(drift_check(pair, self._seen.drift, len(unread)))
         except (Refused, InvalidInput) as failure:
             self._seen.checks.append(unreachable_check(pair, str(failure)))
         self._seen.checks += [
@@ -296,6 +301,8 @@ class Verification:
         self._seen.contents.append(None)
         self._seen.comparisons.append(comparison)
         self._seen.notes += comparison.notices
+        if wishes.prefixes:
+            self._seen.checks += nothing_there_checks(comparison.as_result(), wishes.prefixes)
         try:
             if comparison.complete:
                 self._seen.contents[-1] = self._prove_content(comparison, left, right)
@@ -400,7 +407,7 @@ class Verification:
             with asking(f"the replication metrics of pair '{pair.name}'", "cloudwatch:ListMetrics"):
                 self._seen.metrics = [metric for link in self._our_links() for metric in self._metrics_of(link)]
         except AwsFailure as failure:
-            self._seen.notes.append(str(failure))
+            self._seen.checks.append(metrics_unknown_check(pair, str(failure)))
         self._seen.checks += metric_checks(self._seen.metrics, self._seen.scopes, self._now())
         alarms = read_alarms(self._clients, alarm_places(pair, accounts))
         topics = read_topics(self._clients, topics_to_read(pair, accounts, alarms))
@@ -456,28 +463,22 @@ class Verification:
             {**comparison.as_result(), "content": content}
             for comparison, content in zip(seen.comparisons, seen.contents, strict=False)
         ]
-        sentence = recovery_sentence(
-            {
-                "prefixes": list(self._wishes.prefixes),
-                "recovery": recovery,
-                "comparisons": comparisons,
-                "problems": problems(seen.checks),
-            }
-        )
+        told = {
+            "prefixes": list(self._wishes.prefixes),
+            "recovery": recovery,
+            "comparisons": comparisons,
+            "causes": _causes(seen.comparisons),
+        }
+        sentence = recovery_sentence(told)
         checks = [*seen.checks, recovery_check(self._pair, recovery, sentence)]
         checks = with_warnings(checks, self._wishes.warnings)
         verdict = verdict_of(checks)
-        if self._wishes.prefixes:
-            seen.notes.append(f"Only keys that begin with {', '.join(self._wishes.prefixes)} were compared.")
         return {
             "changed": False,
             "pair": self._pair.name,
             "verdict": verdict.value,
             "problems": problems(checks),
-            "prefixes": list(self._wishes.prefixes),
-            "recovery": recovery,
-            "comparisons": comparisons,
-            "causes": _causes(seen.comparisons),
+            **told,
             "findings": [finding.as_result(self._now()) for finding in self._shown.findings()],
             "findings_total": self._shown.total,
             "findings_file": None,

@@ -227,7 +227,7 @@ SAID_BESIDE = {"skipped": "supports"}
         ("at_risk", "open"),
         ("broken", "open"),
         ("unknown", "not_shown"),
-        ("warning", "supports"),
+        ("warning", "not_shown"),
         ("skipped", "not_shown"),
     ],
 )

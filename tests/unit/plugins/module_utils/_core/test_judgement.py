@@ -17,7 +17,9 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.judgement 
     drift_check,
     gone_checks,
     metric_checks,
+    metrics_unknown_check,
     no_canary_check,
+    nothing_there_checks,
     recovery_check,
     rule_checks,
     unreachable_check,
@@ -79,6 +81,31 @@ def test_a_configuration_that_cannot_be_reached_is_unknown_with_the_reason() -> 
     assert check.message == "The configuration of pair 'orders' is not known: the Region is down."
 
 
+def test_what_may_not_be_read_is_not_said_to_be_as_declared() -> None:
+    check = drift_check(a_pair(), [], unread=2)
+    assert check.status is Status.PASSED
+    assert "as far as it may be read: 2 documents may not." in check.message
+
+
+def test_metrics_that_nobody_may_list_are_unknown() -> None:
+    check = metrics_unknown_check(a_pair(), "cloudwatch:ListMetrics is missing.")
+    assert (check.area, check.status, check.message) == (
+        Area.MONITORING,
+        Status.UNKNOWN,
+        "cloudwatch:ListMetrics is missing.",
+    )
+
+
+def test_prefixes_below_which_nothing_is_prove_nothing() -> None:
+    empty = comparison(source_versions=0, source_delete_markers=0)
+    (check,) = nothing_there_checks(empty, ["nope/", "a\nb"])
+    assert check.status is Status.UNKNOWN
+    assert "No key of example-orders begins with 'nope/' and 'a⟨U+000A⟩b'" in check.message
+    assert nothing_there_checks({**empty, "complete": False}, ["nope/"]) == []
+    assert nothing_there_checks(comparison(source_versions=0), ["nope/"]) == []
+    assert nothing_there_checks(comparison(), ["nope/"]) == []
+
+
 def test_a_bucket_that_is_not_there_leaves_all_unknown() -> None:
     buckets = {bucket_address(end, ACCOUNTS): {"Region": end.region} for end in (PRIMARY, DR)}
     assert gone_checks(a_pair(), ACCOUNTS, buckets) == []
@@ -96,7 +123,8 @@ def test_a_rule_that_is_off_at_aws_breaks_the_pair_only_if_it_is_declared_as_on(
     off = scope(rules=(Rule("s3-dr-orders", enabled=False),))
     assert outcomes(rule_checks(a_pair(), [scope()])) == [("rule enabled", Status.PASSED)]
     assert outcomes(rule_checks(a_pair(), [off])) == [("rule enabled", Status.BROKEN)]
-    assert rule_checks(a_pair(rules=(Rule("s3-dr-orders", enabled=False),)), [off]) == []
+    (nothing,) = rule_checks(a_pair(rules=(Rule("s3-dr-orders", enabled=False),)), [off])
+    assert (nothing.status, "nothing replicates" in nothing.message) == (Status.AT_RISK, True)
 
 
 def test_a_rule_is_named_with_its_way() -> None:

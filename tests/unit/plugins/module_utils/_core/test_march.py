@@ -232,7 +232,9 @@ def test_a_marker_over_nothing_has_no_time_before_it() -> None:
     ],
 )
 @pytest.mark.parametrize("at_left", [True, False])
-def test_what_is_current_hides_what_the_other_end_shows(top: Version, shown: Version, hides: bool, at_left: bool) -> None:
+def test_what_is_current_hides_what_the_other_end_shows(
+    top: Version, shown: Version, hides: bool, at_left: bool
+) -> None:
     under = replace(shown, is_latest=False)
     sides = ([top, under], [shown])
     found = run(*(sides if at_left else sides[::-1]))

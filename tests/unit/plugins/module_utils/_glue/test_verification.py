@@ -460,8 +460,8 @@ def test_metrics_that_may_not_be_listed_are_said_and_the_rest_is_judged(world: W
     world.refuse("ListMetrics")
     result = world.verify()
     assert result["metrics"] == []
-    assert [note for note in result["notes"] if "cloudwatch:ListMetrics" in note]
-    assert result["verdict"] == "proven"
+    assert [problem for problem in result["problems"] if "cloudwatch:ListMetrics" in problem]
+    assert (result["verdict"], result["recovery"]["versions_at_risk"]) == ("unknown", 0)
 
 
 def test_metrics_that_are_not_there_are_a_risk(world: World) -> None:
@@ -475,7 +475,7 @@ def test_a_rule_that_is_declared_as_off_has_no_metrics_and_gets_no_canary(blank:
     blank.set_up(a_pair(rules=(Rule("s3-dr-orders", enabled=False),)), [{"id": "s3-dr-orders", "status": "disabled"}])
     result = blank.verify()
     assert (result["metrics"], result["canaries"], "ListMetrics" in blank.operations()) == ([], [], False)
-    assert (result["drift"], checks_of(result, "rule enabled")) == ([], [])
+    assert (result["drift"], checks_of(result, "rule enabled")) == ([], ["at_risk"])
 
 
 def test_a_difference_from_the_declared_pair_is_shown(world: World) -> None:
@@ -611,12 +611,15 @@ def test_only_the_prefixes_are_compared_and_only_their_rules_told(blank: World) 
         result = blank.verify(prefixes=prefixes)
         assert (result["verdict"], result["findings_total"]) == ("proven", 0)
         assert [rule["rule"] for rule in result["recovery"]["rules"]] == ["orders"]
-        assert f"Only keys that begin with {', '.join(prefixes)} were compared." in result["notes"]
+        assert result["prefixes"] == prefixes
+        assert result["summary"][0].startswith(f"orders: proven. Everything written below '{prefixes[0]}'")
     compared = result["comparisons"][0]["source_versions"]
     assert compared == 3
     everything = blank.verify(prefixes=["", "orders/"])
     assert (everything["verdict"], len(everything["recovery"]["rules"])) == ("at_risk", 2)
-    assert not any(note.startswith("Only keys") for note in everything["notes"])
+    assert everything["prefixes"] == []
+    nothing = blank.verify(prefixes=["nope/"])
+    assert (nothing["verdict"], "begins with 'nope/'" in nothing["problems"][0]) == ("unknown", True)
 
 
 def with_findings(world: World) -> None:
