@@ -52,6 +52,17 @@ options:
       - The directory for the evidence, the same as that of M(crossregion.s3_dr.s3_dr_verify).
       - Without it, nothing is written.
     type: path
+  check_chain:
+    description:
+      - Also compares every file of every run in O(report_dir), of the fleet and of the pairs in O(results), with its
+        manifest, and the manifests with each other. RV(problems) says what was changed or removed since, what was
+        removed on purpose too, and which runs have not ended.
+      - Without it, only the run of the fleet before this one is looked at. M(crossregion.s3_dr.s3_dr_verify) does the
+        same for the run of the pair before.
+      - It reads all of the evidence, so it takes the longer the more runs there are.
+      - Needs O(report_dir).
+    type: bool
+    default: false
 notes:
   - This module is not in the collection's action group, since it takes no options of AWS.
 seealso:
@@ -141,7 +152,9 @@ manifest_sha256:
   type: str
   sample: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 problems:
-  description: Where the evidence of the run before is not as it was written, one sentence each.
+  description:
+    - Where the evidence of the run before is not as it was written, one sentence each.
+    - With O(check_chain), that of all runs.
   returned: always
   type: list
   elements: str
@@ -167,7 +180,11 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.fleet impo
     worst_of,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import unfinished_notes, write_fleet
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import (
+    check_chains,
+    unfinished_notes,
+    write_fleet,
+)
 
 
 def report(params: dict, check_mode: bool, now: datetime) -> dict:
@@ -188,15 +205,22 @@ def report(params: dict, check_mode: bool, now: datetime) -> dict:
     if not params["report_dir"]:
         return seen
     if check_mode:
-        return {**seen, "notes": ["No evidence was written, since this is check mode."]}
+        notes = ["No evidence was written, since this is check mode."]
+        return {**seen, "problems": _broken(params, results), "notes": notes}
     ended = write_fleet(params["report_dir"], results, now)
     return {
         **seen,
         "evidence": str(ended.directory),
         "manifest_sha256": ended.manifest_sha256,
-        "problems": list(ended.broken),
+        "problems": list(dict.fromkeys([*ended.broken, *_broken(params, results)])),
         "notes": unfinished_notes(ended),
     }
+
+
+def _broken(params: dict, results: list) -> list:
+    """What does not fit in the evidence of all runs, if somebody wishes to know."""
+    pairs = dict.fromkeys(one["pair"] for one in results)
+    return check_chains(params["report_dir"], pairs) if params["check_chain"] else []
 
 
 def main() -> None:
@@ -210,7 +234,9 @@ def main() -> None:
                 "options": {"pair": {"type": "str", "required": True}, "result": {"type": "dict"}},
             },
             "report_dir": {"type": "path"},
+            "check_chain": {"type": "bool", "default": False},
         },
+        required_if=[("check_chain", True, ("report_dir",))],
         supports_check_mode=True,
     )
     try:

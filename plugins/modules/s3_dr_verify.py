@@ -58,7 +58,7 @@ options:
   accepted_causes:
     description:
       - Causes of differences that do not fail the run. What is accepted does not count for the recovery point.
-      - What has not arrived yet, or is not understood, counts always.
+      - What has not arrived yet, is wrong, or is not understood, counts always.
     type: list
     elements: str
     choices:
@@ -74,7 +74,6 @@ options:
       - version_deleted_at_source
       - version_deleted_at_destination
       - replica_of_another_source
-      - content_differs
       - conflict
       - foreign_object_at_destination
     default:
@@ -90,8 +89,8 @@ options:
     default: 10000
   head_requests_per_second:
     description:
-      - How many of these requests are made a second at most. They share the request rate of the bucket's prefixes with
-        its users.
+      - How many of these requests are made a second at most, for this pair. They share the request rate of the bucket's
+        prefixes with its users.
     type: int
     default: 200
   max_findings:
@@ -148,7 +147,7 @@ options:
     default: [at_risk, broken, unknown]
   report_dir:
     description:
-      - A directory on the host that runs the module, which gets the evidence in C(pairs/NAME/TIME/).
+      - A directory on the host that runs the module, which gets the evidence in C(pairs/NAME/TIME/). An absolute path.
       - That is C(evidence.json), C(report.html), C(junit.xml), all differences in C(findings.jsonl), and
         C(manifest.json) with their SHA-256 sums and that of the run before.
       - It is made if it does not exist.
@@ -158,8 +157,10 @@ notes:
   - Needs C(s3:ListBucketVersions) on both buckets. With C(s3:GetObjectVersion) and C(s3:ListBucket) differences are
     explained, with C(s3:GetObjectVersionTagging) those of rules with tags. Reading the configuration needs the
     permissions that M(crossregion.s3_dr.s3_replication_pair) reads with, monitoring C(cloudwatch:DescribeAlarms),
-    C(cloudwatch:ListMetrics), C(sns:GetTopicAttributes) and C(sns:ListSubscriptionsByTopic). What may not be read is
-    said, and never counts as proven.
+    C(cloudwatch:ListMetrics), C(sns:GetTopicAttributes) and C(sns:ListSubscriptionsByTopic). Checksums of objects
+    encrypted with KMS need C(kms:Decrypt), canaries C(s3:PutObject) and C(s3:DeleteObjectVersion). The README has the
+    whole list. What may not be read is named. Without listings, rules or alarms the verdict is V(unknown).
+  - With O(canary=false) and in check mode nothing tells whether what is written from now on arrives.
   - Ages are told by AWS's clock, not by the one of the host.
 seealso:
   - module: crossregion.s3_dr.s3_replication_pair
@@ -182,7 +183,7 @@ EXAMPLES = r"""
       bucket: example-orders-dr
       region: us-west-2
     rpo_seconds: 900
-    report_dir: ./s3-dr-evidence
+    report_dir: /srv/s3-dr-evidence
 
 - name: Read 300 replicas, too, and be told of risks without failing
   crossregion.s3_dr.s3_dr_verify:
@@ -256,7 +257,7 @@ recovery:
       type: str
       sample: '2026-11-23T14:03:22Z'
     measured_at:
-      description: When the comparison began, by AWS's clock. What was written later is not judged.
+      description: The second before the comparison began, by AWS's clock. What was written later is not judged.
       returned: always
       type: str
       sample: '2026-11-23T14:04:03Z'
@@ -322,7 +323,7 @@ recovery:
           type: str
           sample: '2026-11-23T14:03:22Z'
         measured_at:
-          description: When the comparison began, by AWS's clock. What was written later is not judged.
+          description: The second before the comparison began, by AWS's clock. What was written later is not judged.
           returned: always
           type: str
           sample: '2026-11-23T14:04:03Z'
@@ -448,12 +449,12 @@ comparisons:
       type: int
       sample: 0
     head_requests:
-      description: How many requests were spent on single versions.
+      description: How many requests were spent on single versions, those of the content proof among them.
       returned: always
       type: int
       sample: 3
     max_head_requests:
-      description: How many could have been.
+      description: How many could have been spent by all comparisons together.
       returned: always
       type: int
       sample: 10000
@@ -465,10 +466,10 @@ comparisons:
     solved:
       description:
         - How many differences were none after a second look, since the version was C(gone) or had C(arrived),
-          had the C(same_content), or is C(not_comparable).
+          had the C(same_content), is C(not_comparable), or was C(not_looked_at).
       returned: always
       type: dict
-      sample: {gone: 0, arrived: 0, same_content: 0, not_comparable: 0}
+      sample: {gone: 0, arrived: 0, same_content: 0, not_comparable: 0, not_looked_at: 0}
     causes:
       description:
         - How many C(versions) and C(bytes) differ for each cause, and how many of them are C(unexpected), or
@@ -496,11 +497,26 @@ comparisons:
           returned: always
           type: int
           sample: 12000
-        versions:
-          description: How many of the sample were proven or found defective.
+        sampled:
+          description: How many of them were drawn.
           returned: always
           type: int
           sample: 300
+        versions:
+          description: How many of these were proven or found defective.
+          returned: always
+          type: int
+          sample: 300
+        vanished:
+          description: How many of the sample were deleted meanwhile.
+          returned: always
+          type: int
+          sample: 0
+        seed:
+          description: What the sample was drawn with. The same seed draws the same versions.
+          returned: always
+          type: str
+          sample: '2026-11-23T14:04:03.123456+00:00'
         bytes_read:
           description: How many bytes were read.
           returned: always
@@ -567,7 +583,7 @@ findings:
       type: str
       sample: '2026-11-23T14:03:23Z'
     age_seconds:
-      description: How long ago that was when the comparison began.
+      description: How long ago that was at RV(recovery.measured_at).
       returned: always
       type: int
       sample: 40
@@ -600,7 +616,7 @@ findings:
       description: What to do about it.
       returned: always
       type: str
-      sample: "Wait: S3 is at it."
+      sample: "Nothing yet: S3 is still replicating it, and it is within the target."
 findings_total:
   description: How many there are.
   returned: always
@@ -626,11 +642,26 @@ content:
       returned: always
       type: int
       sample: 12000
-    versions:
-      description: How many of the sample were proven or found defective.
+    sampled:
+      description: How many of them were drawn.
       returned: always
       type: int
       sample: 300
+    versions:
+      description: How many of these were proven or found defective.
+      returned: always
+      type: int
+      sample: 300
+    vanished:
+      description: How many of the sample were deleted meanwhile.
+      returned: always
+      type: int
+      sample: 0
+    seed:
+      description: What the sample was drawn with. The same seed draws the same versions.
+      returned: always
+      type: str
+      sample: '2026-11-23T14:04:03.123456+00:00'
     bytes_read:
       description: How many bytes were read.
       returned: always
@@ -683,14 +714,14 @@ checks:
       description: What was seen, with the next step.
       returned: always
       type: str
-      sample: "The rule is enabled."
+      sample: AWS holds exactly what the pair declares.
 summary:
   description: What was seen, a line each.
   returned: always
   type: list
   elements: str
   sample:
-    - 'orders: proven. Everything written up to 2026-11-23T14:04:03Z is in us-west-2. Nothing is at risk.'
+    - 'orders: proven. Everything written up to 14:04:02 UTC on 23 November 2026 is in us-west-2. ...'
     - 'example-orders -> example-orders-dr: a canary object arrived intact in 3.2 s (rule s3-dr-orders).'
 drift:
   description: The steps that M(crossregion.s3_dr.s3_replication_pair) would carry out. Empty when nothing differs.
@@ -850,6 +881,7 @@ api_calls:
 """
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -910,6 +942,11 @@ def main() -> None:
     def body() -> dict:
         pair, wishes = pair_from(module.params), Wishes.of(module.params)
         evidence = None
+        if module.params["report_dir"] and not Path(module.params["report_dir"]).is_absolute():
+            raise InvalidInput(
+                f"report_dir is '{module.params['report_dir']}', and modules run in a directory of Ansible's. "
+                "Write an absolute path."
+            )
         if module.params["report_dir"]:
             evidence = EvidenceRun.begin(module.params["report_dir"], pair.name, datetime.now(UTC))
         progress = ProgressFile.of_the_task()

@@ -118,7 +118,6 @@ def _scopes(*ends: object) -> st.SearchStrategy[Scope]:
         gaps=_gaps,
         expirations=_expirations,
         destination_expirations=_expirations,
-        two_way=st.booleans(),
         destination_has_object_lock=st.none() | st.booleans(),
         destination_blocks_sse_c=st.none() | st.booleans(),
         first_arrived=st.none() | moments,

@@ -18,7 +18,7 @@ from .._core.model import Document
 from .._core.monitoring import Place, is_about_replication, names_alarm
 from .gateway import explain_connection
 from .row import Client, ClientFor
-from .sdk_errors import DENIED, BotoCoreError, ClientError, error_code
+from .sdk_errors import DENIED, NO_ANSWER, ClientError, ResponseParserError, error_code
 
 _THREADS = 8
 _GONE = ("NotFound", "NotFoundException")
@@ -56,6 +56,8 @@ def _alarms(client: Client) -> tuple[Document, ...]:
     metric: list[Document] = []
     composite: list[Document] = []
     for page in pages:
+        if "MetricAlarms" not in page and "CompositeAlarms" not in page:
+            raise ResponseParserError("it has neither MetricAlarms nor CompositeAlarms")
         metric += [alarm for alarm in page.get("MetricAlarms", []) if is_about_replication(alarm)]
         composite += page.get("CompositeAlarms", [])
     names = [alarm["AlarmName"] for alarm in metric]
@@ -99,5 +101,5 @@ def _asked(permission: str, read: Callable[[], T]) -> T | str | None:
             return f"these credentials may not read it: {permission} is missing"
         message = error.response["Error"].get("Message", "")
         return f"AWS refused {permission.partition(':')[2]} ({code}: {message})"
-    except BotoCoreError as error:
+    except NO_ANSWER as error:
         return explain_connection(error).rstrip(".")

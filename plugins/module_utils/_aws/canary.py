@@ -15,12 +15,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from .._core.causes import ARCHIVE_CLASSES
 from .._core.model import Accounts, End, Rule
 from .._core.proofs import RESERVED_PREFIX, Flight
 from .row import Client, ClientFor
-from .sdk_errors import DENIED, BotoCoreError, ClientError, error_code
+from .sdk_errors import DENIED, NO_ANSWER, ClientError, error_code, in_short
 
-ARCHIVE_CLASSES = ("GLACIER", "DEEP_ARCHIVE")
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
 
@@ -125,8 +125,8 @@ def fly(
     begun = Canary(route.rule.id, source, destination, key, route.encryption, "not_written")
     try:
         written = route.source.client.put_object(**route.source.bucket, Key=key, Body=body, **route.write_options())
-    except (ClientError, BotoCoreError) as error:
-        return _with(begun, reason=f"writing it to {source} failed: {error}")
+    except (ClientError, *NO_ANSWER) as error:
+        return _with(begun, reason=f"writing it to {source} failed: {in_short(error)}")
     version = written.get("VersionId")
     if version in (None, "null"):
         return _without_versioning(begun, route)
@@ -197,8 +197,8 @@ def _watch(
             if error_code(error) in DENIED:
                 return {"status": "unreadable", "reason": f"it may not be looked at: {error}"}
             outcome, waiting_for = None, str(error)
-        except BotoCoreError as error:  # the connection; the object may well be on its way
-            outcome, waiting_for = None, str(error)
+        except NO_ANSWER as error:  # the connection; the object may well be on its way
+            outcome, waiting_for = None, in_short(error)
         if outcome is not None:
             return outcome
         left = deadline - clock()
@@ -266,6 +266,6 @@ def _remove(side: Side, key: str, version: str) -> list[str]:
     """Remove one version; if that fails, the way to say so, as `bucket/key (version): reason`."""
     try:
         side.client.delete_object(**side.bucket, Key=key, VersionId=version)
-    except (ClientError, BotoCoreError) as error:
-        return [f"{side.end.bucket}/{key} ({version}): {error}"]
+    except (ClientError, *NO_ANSWER) as error:
+        return [f"{side.end.bucket}/{key} ({version}): {in_short(error)}"]
     return []

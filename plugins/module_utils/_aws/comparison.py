@@ -23,12 +23,11 @@ from typing import Any, TypeAlias
 from .._core.causes import ACCEPTED, UNASKED, Cause, Finding, iso
 from .._core.content import Method
 from .._core.explain import Explainer, Rank, Solved
-from .._core.march import MOST_HELD, Difference, Match, NotComparable, Outcome, Suspicious, march
+from .._core.march import Difference, Match, NotComparable, Outcome, Suspicious, march
 from .._core.model import End
 from .._core.proofs import is_canary
 from .._core.recovery import Tally
 from .._core.sample import Sample
-from .._core.versions import Version
 from .canary import Side
 from .examination import Budget, Examiner
 from .spool import Spool, SpoolFailed
@@ -47,19 +46,15 @@ class Settings:
         accepted: the causes that fail no run.
         content: with `none` only sizes are compared; else versions of one size with other ETags are looked at, too.
         prefixes: below which keys; the whole bucket by default.
-        most_held: versions of one key that are held in memory at most.
         sample_size: how many of the versions that both ends hold are drawn for the proof of their content.
         sample_seed: draws others when it is another.
-        spool_directory: where differences are kept meanwhile; None: where the system keeps temporary files.
     """
 
     accepted: Collection[Cause] = ACCEPTED
     content: Method = Method.ETAG
     prefixes: Sequence[str] = ("",)
-    most_held: int = MOST_HELD
     sample_size: int = 0
     sample_seed: str = ""
-    spool_directory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +193,7 @@ def compare(
     with (
         VersionListing(left, settings.prefixes, read) as source,
         VersionListing(right, settings.prefixes, read) as destination,
-        Spool(settings.spool_directory) as spool,
+        Spool() as spool,
     ):
         run = _Run((left, right), (source, destination), spool, settings, budget, sink, progress, read)
         try:
@@ -270,13 +265,13 @@ class _Run:
         self._tell(0)
         # A version that both ends of a two-way pair hold does not tell from which one it came, and so not since when
         # either direction works. Only where one direction is all there is, the oldest one tells.
-        self.explainer = explainer.arrived_from(None if explainer.backward else self.oldest_arrived, None)
+        self.explainer = explainer.arrived_from(None if explainer.backward else self.oldest_arrived)
 
     def _outcomes(self) -> Iterator[Outcome]:
         left, right = self.listings
         names = (self.sides[0].end.bucket, self.sides[1].end.bucket)
         differ = suspicious(self.settings.content)
-        return march(left.rows(), right.rows(), differ, names, self.settings.most_held)
+        return march(left.rows(), right.rows(), differ, names)
 
     def _receive(self, outcome: Outcome, explainer: Explainer, cutoff: datetime) -> None:
         version = outcome.left if isinstance(outcome, Match) else outcome.version
@@ -314,7 +309,7 @@ class _Run:
             raise AssertionError("the listings were not compared yet")
         self.examiner = Examiner(*self.sides, self.explainer, self.budget)
         with closing(self.examiner.examine(self.spool.take())) as answers:
-            for number, (_difference, explained) in enumerate(answers, 1):
+            for number, explained in enumerate(answers, 1):
                 self._explained(explained)
                 if number % PROGRESS_EVERY == 0:
                     self._tell(number)
@@ -380,5 +375,5 @@ class _Run:
 
 def _youngest(difference: Difference) -> datetime:
     """When the newer one of the versions was written in which the ends differ."""
-    other: Version | None = difference.other
-    return max(difference.version.modified, other.modified) if other else difference.version.modified
+    written = difference.version.modified
+    return max(written, difference.other.modified) if difference.other else written

@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 from .._core.causes import UNASKED, Finding, Head
 from .._core.explain import Explainer, Rank, Solved
@@ -28,8 +28,6 @@ _IN_FLIGHT = 4 * THREADS
 """Differences that are held while they are examined: enough that no thread waits for another's answer for long."""
 _GONE = ("404", "NoSuchVersion", "NoSuchKey")
 _NOT_ALLOWED_ON_MARKERS = ("405", "MethodNotAllowed")
-
-Explained: TypeAlias = "tuple[Difference, Finding | Solved]"
 
 
 class Budget:
@@ -86,20 +84,20 @@ class Examiner:
         self.requests = 0
         self.notices: Counter[str] = Counter()
 
-    def examine(self, differences: Iterable[Difference]) -> Generator[Explained, None, None]:
+    def examine(self, differences: Iterable[Difference]) -> Generator[Finding | Solved, None, None]:
         """Explain each difference; those that need no request may overtake others. Memory does not grow with them."""
-        running: deque[tuple[Difference, Future[Finding | Solved]]] = deque()
+        running: deque[Future[Finding | Solved]] = deque()
         pool = ThreadPoolExecutor(max_workers=THREADS, thread_name_prefix="examine")
         try:
             for difference in differences:
                 if self._budget.exhausted or self._explainer.rank(difference) is Rank.SETTLED:
-                    yield difference, self._explainer.explain(difference, UNASKED, UNASKED)
+                    yield self._explainer.explain(difference, UNASKED, UNASKED)
                     continue
-                running.append((difference, pool.submit(self._examine, difference)))
+                running.append(pool.submit(self._examine, difference))
                 if len(running) == _IN_FLIGHT:
-                    yield _finished(*running.popleft())
+                    yield running.popleft().result()
             while running:
-                yield _finished(*running.popleft())
+                yield running.popleft().result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -201,10 +199,6 @@ def _checksums(answer: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """By their fields' names, since S3 adds algorithms from time to time."""
     found = {name.removeprefix("Checksum"): value for name, value in answer.items() if name.startswith("Checksum")}
     return tuple(sorted((name, str(value)) for name, value in found.items() if name != "Type"))
-
-
-def _finished(difference: Difference, future: Future[Finding | Solved]) -> Explained:
-    return difference, future.result()
 
 
 def _marker(version: Version, headers: Mapping[str, str]) -> Head:

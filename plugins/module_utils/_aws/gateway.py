@@ -7,9 +7,11 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -19,7 +21,7 @@ from .._core.plan import waves
 from . import alarm_rows, cloudtrail_rows, fact_rows, iam_rows, key_rows, s3_rows
 from .contents import NotDeleted
 from .row import Client, ClientFor, Row
-from .sdk_errors import DENIED, BotoCoreError, ClientError, error_code
+from .sdk_errors import DENIED, NO_ANSWER, ClientError, ResponseParserError, error_code, in_short
 
 ROWS: dict[str, Row] = {
     **s3_rows.ROWS,
@@ -89,9 +91,8 @@ class Gateway:
         allowed_to_fail = set(optional)
         wanted = list(dict.fromkeys([*addresses, *allowed_to_fail]))
         self._make_clients(wanted)
-        with ThreadPoolExecutor(max_workers=_THREADS) as pool:
-            found = pool.map(lambda address: self._read(address, address in allowed_to_fail), wanted)
-            return dict(zip(wanted, found, strict=True))
+        found = _at_the_same_time(lambda address: self._read(address, address in allowed_to_fail), wanted)
+        return dict(zip(wanted, found, strict=True))
 
     def carry_out(self, steps: Iterable[Step]) -> None:
         """Carry the steps out in their order; those that do not depend on each other at the same time.
@@ -126,7 +127,7 @@ class Gateway:
             if optional and error_code(error) in DENIED:
                 return {UNSEEN: f"these credentials may not read it: {row.permissions['read']} is missing"}
             raise AwsFailure(_explain(address, "read", row, error)) from error
-        except BotoCoreError as error:
+        except NO_ANSWER as error:
             raise AwsFailure(_explain_connection(address, error)) from error
 
     def _patiently(self, call: Callable[[], T], passing: Callable[[ClientError], bool]) -> T:
@@ -165,7 +166,7 @@ class Gateway:
                 f"{step.address}: {error}. Versions under Object Lock are never forced: wait for their retention to "
                 "end, or keep the bucket."
             ) from error
-        except BotoCoreError as error:
+        except NO_ANSWER as error:
             raise AwsFailure(_explain_connection(step.address, error)) from error
 
     def _check_unchanged(self, step: Step) -> None:
@@ -208,6 +209,34 @@ class Gateway:
             row.remove(client, step.address, step.before)
 
 
+def _at_the_same_time(read: Callable[[Address], T], wanted: Iterable[Address]) -> list[T]:
+    """What is read of each, in their order.
+
+    A signal or a failure ends it at once. No thread is waited for then, not even when Python exits, as it does for
+    those of a pool: a call to a Region that is down takes minutes to fail.
+    """
+    jobs: list[tuple[Address, Future[T]]] = [(address, Future()) for address in wanted]
+    waiting = deque(jobs)
+    try:
+        for _number in range(min(len(jobs), _THREADS)):
+            threading.Thread(target=_read_waiting, args=(read, waiting), name="observe", daemon=True).start()
+        return [found.result() for _address, found in jobs]
+    finally:
+        waiting.clear()
+
+
+def _read_waiting(read: Callable[[Address], T], waiting: deque[tuple[Address, Future[T]]]) -> None:
+    while True:
+        try:
+            address, found = waiting.popleft()
+        except IndexError:  # nothing is left
+            return
+        try:
+            found.set_result(read(address))
+        except BaseException as error:  # whatever it is: who waits must hear of it
+            found.set_exception(error)
+
+
 @contextmanager
 def asking(what: str, permission: str) -> Iterator[None]:
     """Around a reading call outside the table of kinds: its errors become an AwsFailure that names `what`."""
@@ -218,7 +247,7 @@ def asking(what: str, permission: str) -> Iterator[None]:
             f"{what}: AWS refused {error.operation_name} ({error_code(error)}: {_message(error)}). "
             f"Allow {permission} to the credentials that this task uses, then run again."
         ) from error
-    except BotoCoreError as error:
+    except NO_ANSWER as error:
         raise AwsFailure(f"{what}: {explain_connection(error)}") from error
 
 
@@ -267,8 +296,13 @@ def _explain_connection(address: Address, error: Exception) -> str:
 
 
 def explain_connection(error: Exception) -> str:
-    """A BotoCoreError as cause and next step: no credentials, or an endpoint that cannot be reached."""
+    """One of NO_ANSWER as cause and next step: no credentials, an endpoint out of reach, an answer that broke off."""
     kind = type(error).__name__
+    if isinstance(error, ResponseParserError):
+        return (
+            f"the answer broke off or is none that AWS documents ({in_short(error)}). Run again; if it stays, see what "
+            "stands between here and AWS: a proxy, or the store behind AWS_ENDPOINT_URL."
+        )
     if kind in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"):
         return (
             f"there are no usable AWS credentials ({error}). Set AWS_PROFILE or AWS_ACCESS_KEY_ID and "

@@ -26,7 +26,10 @@ except ImportError:  # AnsibleAWSModule reports it with the way to install it; u
         """Stands in for the SDK's error when there is no SDK."""
 
 
-__all__ = ["DENIED", "BotoCoreError", "ClientError", "ResponseParserError", "error_code"]
+__all__ = ["DENIED", "NO_ANSWER", "BotoCoreError", "ClientError", "ResponseParserError", "error_code", "in_short"]
+
+NO_ANSWER = (BotoCoreError, ResponseParserError)
+"""What the SDK raises when there is no answer of AWS, or one that cannot be read, since it broke off."""
 
 DENIED = ("403", "AccessDenied", "AccessDeniedException", "Forbidden", "AuthorizationError", "MethodNotAllowed")
 """The codes by which AWS says that somebody may not."""
@@ -35,3 +38,8 @@ DENIED = ("403", "AccessDenied", "AccessDeniedException", "Forbidden", "Authoriz
 def error_code(error: ClientError) -> str:
     """AWS's code of the error; of an answer without a body the HTTP status."""
     return str(error.response["Error"].get("Code", ""))
+
+
+def in_short(error: Exception) -> str:
+    """The error's first line: the SDK puts all of an answer that it cannot read into the lines after it."""
+    return str(error).partition("\n")[0].rstrip(": ")

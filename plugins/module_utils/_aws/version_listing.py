@@ -79,7 +79,7 @@ class VersionListing:
     """The versions of one bucket below some prefixes. Use it as a context manager: that ends its thread.
 
     Attributes:
-        pages, versions, delete_markers, size: what was handed out so far, page by page; `size` in bytes.
+        versions, delete_markers, size: what was handed out so far, page by page; `size` in bytes.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class VersionListing:
             read: how a page is read; by boto3 unless said otherwise.
             sleep: how to wait; by default a wait that ends when the listing is closed.
         """
-        self.pages = self.versions = self.delete_markers = self.size = 0
+        self.versions = self.delete_markers = self.size = 0
         self._side = side
         self._prefixes = separate(prefixes)
         self._read = read or read_page
@@ -183,7 +183,6 @@ class VersionListing:
 
     def _count(self, page: Page) -> None:
         sizes = [row.size for row in page.rows if row.size is not None]
-        self.pages += 1
         self.versions += len(sizes)
         self.delete_markers += len(page.rows) - len(sizes)
         self.size += sum(sizes)

@@ -53,8 +53,8 @@ ACCEPTED = (
 )
 """What follows from the declared rules, or loses nothing: these fail no run unless the user says so."""
 
-NEVER_ACCEPTED = (Cause.PENDING, Cause.LATE, Cause.UNEXPLAINED, Cause.UNEXAMINED)
-"""What has not arrived yet, or is not understood, counts for the recovery point whatever the user accepts."""
+NEVER_ACCEPTED = (Cause.PENDING, Cause.LATE, Cause.CONTENT_DIFFERS, Cause.UNEXPLAINED, Cause.UNEXAMINED)
+"""What has not arrived yet, is wrong, or is not understood, counts for the recovery point whatever the user accepts."""
 
 _BACKFILL = "Backfill it by S3 Batch Replication (filter NONE, unless the detail names another), or write it again."
 
@@ -139,7 +139,6 @@ class Scope:
         since: when the role of the direction was made: before that nothing replicated; None: not known.
         gaps: when it was paused.
         expirations: of the source's lifecycle configuration.
-        two_way: whether the pair replicates the other way round, too.
         destination_has_object_lock: None: not known; so with the next one.
         first_arrived: when the oldest version was written that the destination holds, too.
         fan_out: whether the source replicates to another destination, too; S3 tells one status for all of them.
@@ -152,7 +151,6 @@ class Scope:
     gaps: tuple[Gap, ...] = ()
     expirations: tuple[Expiration, ...] = ()
     destination_expirations: tuple[Expiration, ...] = ()
-    two_way: bool = False
     destination_has_object_lock: bool | None = None
     destination_blocks_sse_c: bool | None = None
     first_arrived: datetime | None = None

@@ -99,7 +99,9 @@ class Proof:
         return {
             "method": self.method.value,
             "population": self.population,
+            "sampled": self.sampled,
             "versions": self.versions,
+            "vanished": self.vanished,
             "bytes_read": self.bytes_read,
             "defects": self.defects,
             "left_out": {reason.value: self.left_out[reason] for reason in Reason if self.left_out.get(reason)},

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from .checks import Area, Status, Verdict
-from .evidence_words import count, mapping, mappings, number, text, verdict_in
+from .evidence_words import count, mapping, mappings, number, text, texts, verdict_in
 
 PAIR_SCHEMA = "crossregion.s3_dr/verify/1"
 FLEET_SCHEMA = "crossregion.s3_dr/fleet/1"
@@ -41,6 +41,7 @@ class Support(StrEnum):
     NOT_SHOWN = "not_shown"
 
 
+_OF_ALL_VERSIONS = {Area.VERSIONS, Area.RECOVERY_POINT, Area.CONTENT}
 _LEAST_FIRST = (Support.OPEN, Support.NOT_SHOWN, Support.SUPPORTS)
 
 
@@ -106,7 +107,10 @@ CONTROLS = (
 
 
 def support_of(control: Control, result: Mapping[str, Any]) -> Support:
-    """What one pair's result says of a control: what could not be looked at, or was not, shows nothing."""
+    """What one pair's result says of a control: what could not be looked at, or was not, shows nothing.
+
+    Where only some prefixes were compared, most of the bucket may be missing: that shows nothing of the copy.
+    """
     areas = {area.value: [text(check, "status") for check in _of(result, area)] for area in control.areas}
     said = {status for statuses in areas.values() for status in statuses}
     if said & {Status.AT_RISK.value, Status.BROKEN.value}:
@@ -114,6 +118,8 @@ def support_of(control: Control, result: Mapping[str, Any]) -> Support:
     looked = [Status.PASSED.value in found for found in areas.values()]
     known = said <= {Status.PASSED.value, Status.WARNING.value, Status.SKIPPED.value}
     if not known or not all(looked) or verdict_in(result) is Verdict.UNKNOWN:
+        return Support.NOT_SHOWN
+    if texts(result, "prefixes") and _OF_ALL_VERSIONS & set(control.areas):
         return Support.NOT_SHOWN
     if control.across_regions and not _crosses_regions(result):
         return Support.NOT_SHOWN

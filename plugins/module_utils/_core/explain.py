@@ -74,10 +74,9 @@ class Explainer:
     now: datetime
     rpo_seconds: int
 
-    def arrived_from(self, left: datetime | None, right: datetime | None) -> Explainer:
-        """The same, knowing when the oldest versions were written that both ends hold."""
-        backward = replace(self.backward, first_arrived=right) if self.backward else None
-        return replace(self, forward=replace(self.forward, first_arrived=left), backward=backward)
+    def arrived_from(self, oldest: datetime | None) -> Explainer:
+        """The same, knowing when the oldest version was written that arrived at the right end."""
+        return replace(self, forward=replace(self.forward, first_arrived=oldest))
 
     def rule_prefixes(self) -> frozenset[str]:
         """The prefixes of all rules, in both directions."""
@@ -283,13 +282,9 @@ class Explainer:
         if difference.version.is_delete_marker:
             return self._explain_extra_marker(difference)
         if difference.hides:
-            what = (
-                "a replica of a version deleted there, or of a third bucket"
-                if here.status == "REPLICA"
-                else "another's"
-            )
-            shown = self.forward.source.bucket
-            return self._extra(difference, Cause.CONFLICT, f"it stands in place of what {shown} shows, and is {what}")
+            replica, foreign = "a replica of a version deleted there, or of a third bucket", "written by somebody else"
+            what, shown = (replica if here.status == "REPLICA" else foreign), self.forward.source.bucket
+            return self._extra(difference, Cause.CONFLICT, f"it stands in place of what {shown} shows: it is {what}")
         if here.found is None:
             return self._extra(difference, Cause.UNEXAMINED, here.refused)
         if here.status == "REPLICA":

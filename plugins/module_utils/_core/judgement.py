@@ -86,14 +86,17 @@ def gone_checks(pair: Pair, accounts: Accounts, observed: Observed) -> list[Chec
     ]
 
 
-def rule_checks(pair: Pair, scopes: Iterable[Scope]) -> list[Check]:
-    """Whether each rule that is declared as enabled is so at AWS."""
+def rule_checks(pair: Pair, accounts: Accounts, scopes: Iterable[Scope], observed: Observed) -> list[Check]:
+    """Whether each rule that is declared as enabled is so at AWS; of a source whose rules are unseen nobody knows."""
     declared = {rule.id for rule in pair.rules if rule.enabled}
     if not declared:
         message = f"All rules of pair '{pair.name}' are declared as disabled, so nothing replicates. Enable one."
         return [_configuration("rule enabled", pair.name, Status.AT_RISK, message)]
     return [
-        _rule_check(scope, rule.id, rule.enabled) for scope in scopes for rule in scope.rules if rule.id in declared
+        _rule_check(scope, rule.id, rule.enabled)
+        for scope in scopes
+        for rule in scope.rules
+        if rule.id in declared and is_seen(observed.get(bucket_address(scope.source, accounts, "bucket_replication")))
     ]
 
 
@@ -135,10 +138,11 @@ def _metric_check(metric: Mapping[str, Any], since: datetime | None, now: dateti
     of_what = f"of the rule '{metric['rule']}' from {metric['source']} to {metric['destination']}"
     if metric["published"]:
         return Check(Area.MONITORING, "metric", subject, Status.PASSED, f"{held}{of_what}.")
-    if since is None or now - since < _METRICS_SETTLE:
+    if since is not None and now - since < _METRICS_SETTLE:
         hint = "AWS publishes the first values after about 15 minutes."
         return Check(Area.MONITORING, "metric", subject, Status.WARNING, f"{held}{of_what} yet. {hint}")
-    hint = "Its alarms cannot fire. Look whether the rule's metrics are on, then run setup."
+    young = "" if since else " If the rule is new, wait: AWS publishes the first values after about 15 minutes."
+    hint = f"Its alarms cannot fire. Look whether the rule's metrics are on, then run setup.{young}"
     return Check(Area.MONITORING, "metric", subject, Status.AT_RISK, f"{held}{of_what}. {hint}")
 
 
@@ -265,12 +269,18 @@ def recovery_check(pair: Pair, recovery: Mapping[str, Any] | None, sentence: str
 
 
 def verify_summary(
-    pair: Pair, verdict: Verdict, sentence: str, checks: Sequence[Check], canaries: Iterable[Mapping[str, Any]]
+    pair: Pair,
+    verdict: Verdict,
+    sentence: str,
+    checks: Sequence[Check],
+    canaries: Iterable[Mapping[str, Any]],
+    proofs: Iterable[str] = (),
 ) -> list[str]:
     """What was seen, a line each: the verdict, each comparison, each canary, and how the other checks ended.
 
     Args:
         sentence: what the recovery point is, and what is at risk.
+        proofs: what was proven of the content of samples.
     """
     compared = [check.message for check in checks if check.area is Area.VERSIONS and check.name == "compared"]
     others = [check for check in checks if check.area in (Area.CONFIGURATION, Area.MONITORING, Area.READINESS)]
@@ -278,6 +288,7 @@ def verify_summary(
     return [
         f"{pair.name}: {verdict.value.replace('_', ' ')}. {sentence}",
         *compared,
+        *proofs,
         *(flight_line(canary) for canary in canaries),
         f"{well} of {number_of(len(others), 'check')} of configuration, monitoring and readiness passed.",
     ]

@@ -65,7 +65,6 @@ def _scope(link: Link, end: End, pair: Pair, accounts: Accounts, observed: Obser
         gaps=tuple(_gaps(way, pair, accounts, observed)),
         expirations=_expirations(link.source, accounts, observed),
         destination_expirations=_expirations(end, accounts, observed),
-        two_way=link.two_way and end.bucket == link.destination.bucket,
         destination_has_object_lock=_has_object_lock(end, accounts, observed),
         destination_blocks_sse_c=_blocks_sse_c(end, accounts, observed),
         fan_out=bool(_targets(link, accounts, observed) - {_target(end, accounts)}),

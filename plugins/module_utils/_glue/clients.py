@@ -21,7 +21,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from .._aws.gateway import AwsFailure, explain_connection
 from .._aws.identity import caller
 from .._aws.s3control import reach_ip_addresses
-from .._aws.sdk_errors import BotoCoreError, ClientError
+from .._aws.sdk_errors import NO_ANSWER, BotoCoreError, ClientError
 from .._core.model import GLOBAL, Account, Accounts, End, InvalidInput, Pair
 
 try:
@@ -191,7 +191,7 @@ class Clients:
                 f"bucket '{end.bucket}': the role {role} cannot be assumed ({error}). Check its name, that its trust "
                 "policy allows these credentials, and `external_id`; and allow them sts:AssumeRole on it."
             ) from error
-        except BotoCoreError as error:
+        except NO_ANSWER as error:
             raise AwsFailure(f"bucket '{end.bucket}': {explain_connection(error)}") from error
         keys = answer["Credentials"]
         return {
@@ -226,7 +226,7 @@ class Clients:
                 f"{whose}AWS does not accept the credentials ({error}). Renew them, or choose others with AWS_PROFILE "
                 "or the option `profile`, then run again."
             ) from error
-        except BotoCoreError as error:
+        except NO_ANSWER as error:
             raise AwsFailure(f"{whose}{explain_connection(error)}") from error
 
     def api_calls(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ from .._core.evidence_chain import (
     sha256,
 )
 from .._core.evidence_page import pair_page
-from .._core.evidence_words import text
+from .._core.evidence_words import text, texts
 from .._core.fleet import fleet_evidence, fleet_page
 from .._core.junit import junit
 from .._core.model import InvalidInput
@@ -112,11 +112,12 @@ class EvidenceRun:
         """The run's ID."""
         return self.directory.name
 
-    def rows_compared_before(self) -> int | None:
-        """How many versions and delete markers the newest whole comparison before this run had to go through."""
+    def rows_compared_before(self, prefixes: Sequence[str]) -> int | None:
+        """How many versions and delete markers the newest whole comparison of these prefixes had to go through."""
         runs = [run for run in _directories(self.directory.parent) if run != self.directory]
-        known = (rows_compared(_record(run / EVIDENCE)) for run in reversed(runs[-HISTORY_RUNS:]))
-        return next((rows for rows in known if rows is not None), None)
+        records = (_record(run / EVIDENCE) for run in reversed(runs[-HISTORY_RUNS:]))
+        alike = (record for record in records if sorted(texts(record, "prefixes")) == sorted(prefixes))
+        return next((rows for rows in map(rows_compared, alike) if rows is not None), None)
 
     def add_finding(self, finding: Mapping[str, Any]) -> None:
         """Write one finding down. Several threads may do so."""
@@ -198,6 +199,24 @@ def check_fleet_chain(report_dir: str) -> list[str]:
         for manifest in pairs.glob(f"*/*/{MANIFEST}")
     }
     return flaws_of_chain(_runs(_root(report_dir) / "fleet"), found)
+
+
+def check_chains(report_dir: str, pairs: Iterable[str]) -> list[str]:
+    """Everything that was changed or removed in the evidence of the fleet and of these pairs, a sentence each.
+
+    It reads every file of every run, so it takes the longer the more runs there are. What cannot be read is said, too.
+    """
+    try:
+        found = [*check_fleet_chain(report_dir), *(flaw for pair in pairs for flaw in _named(report_dir, pair))]
+    except OSError as error:
+        reason = f"{error.strerror or error} ({error.filename})"
+        return [f"The evidence in '{report_dir}' cannot be checked: {reason}. Let this user read it, then run again."]
+    return list(dict.fromkeys(found))
+
+
+def _named(report_dir: str, pair: str) -> list[str]:
+    """Runs of different pairs may have the same name."""
+    return [f"Pair {pair}: {flaw}" for flaw in check_pair_chain(report_dir, pair)]
 
 
 def unfinished_notes(ended: Ended) -> list[str]:

@@ -25,7 +25,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from .._aws.alarm_facts import read_alarms, read_topics
 from .._aws.canary import Canary, Route, Side, each, fly
-from .._aws.comparison import Comparison, Progress, Settings, compare
+from .._aws.comparison import Comparison, Progress, Settings, compare, cutoff_of
 from .._aws.content_proof import prove_content
 from .._aws.examination import Budget
 from .._aws.gateway import AwsFailure, Gateway, asking
@@ -77,6 +77,11 @@ from .pair_options import credentials_from
 from .progress_file import ProgressFile
 
 _ENDED = "the run was ended"
+
+
+_SAMPLED = (Method.CHECKSUM, Method.SAMPLE)
+_MOST_DIFFERING = 10_000
+"""So many versions with other content are remembered, so that their sample is not told twice."""
 
 
 class Interrupted(Exception):
@@ -166,8 +171,8 @@ class Seen:
     observed: Observed = field(default_factory=dict)
     scopes: tuple[Scope, ...] = ()
     comparisons: list[Comparison] = field(default_factory=list)
-    contents: list[dict[str, Any] | None] = field(default_factory=list)
-    """Of each comparison; None: it is not complete, or the run was ended. Never shorter than `comparisons`."""
+    told: list[dict[str, Any]] = field(default_factory=list)
+    """What the result says of each comparison."""
     canaries: list[dict[str, Any]] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -200,8 +205,9 @@ class Verification:
         self._leaps = itertools.count(1)
         self._seen = Seen()
         self._aws_now: datetime | None = None
+        self._differing: set[tuple[str, str]] = set()
         # S3 does not tell how many versions a bucket holds, so the run before must do.
-        self._expected = evidence.rows_compared_before() if evidence else None
+        self._expected = evidence.rows_compared_before(wishes.prefixes) if evidence else None
 
     def run(self) -> dict[str, Any]:
         """Look at everything that can be looked at, and judge.
@@ -255,7 +261,7 @@ class Verification:
         self._seen.checks += [
             *unread_checks({address: observed[address] for address in ours}),
             *readiness_checks(pair, accounts, observed),
-            *rule_checks(pair, self._seen.scopes),
+            *rule_checks(pair, accounts, self._seen.scopes, observed),
         ]
         self._seen.notes += gap_notes(gaps(pair, accounts, observed))
 
@@ -285,12 +291,13 @@ class Verification:
 
     def _compare(self, forward: Scope, backward: Scope | None) -> None:
         wishes, left, right = self._wishes, self._side(forward.source), self._side(forward.destination)
+        seed, requests = datetime.now(UTC).isoformat(), self._budget.used  # each run draws another sample
         settings = Settings(
             accepted=wishes.accepted,
             content=wishes.content,
             prefixes=wishes.prefixes or ("",),
-            sample_size=wishes.sample_size if wishes.content in (Method.CHECKSUM, Method.SAMPLE) else 0,
-            sample_seed=datetime.now(UTC).isoformat(),  # each run draws others
+            sample_size=wishes.sample_size if wishes.content in _SAMPLED else 0,
+            sample_seed=seed,
         )
 
         def explainer_at(now: datetime) -> Explainer:
@@ -298,43 +305,46 @@ class Verification:
             return Explainer(forward, backward, now, wishes.rpo_seconds)
 
         comparison = compare(left, right, explainer_at, settings, self._budget, self._found, self._report_progress)
-        self._seen.contents.append(None)
+        told: dict[str, Any] = {**comparison.as_result(), "content": None}
         self._seen.comparisons.append(comparison)
+        self._seen.told.append(told)
         self._seen.notes += comparison.notices
         if wishes.prefixes:
-            self._seen.checks += nothing_there_checks(comparison.as_result(), wishes.prefixes)
+            self._seen.checks += nothing_there_checks(told, wishes.prefixes)
         try:
             if comparison.complete:
-                self._seen.contents[-1] = self._prove_content(comparison, left, right)
+                told["content"] = {**self._prove_content(comparison, forward, left, right), "seed": seed}
         finally:  # whatever ends the run now, what was compared is told
-            self._seen.checks += comparison_checks(comparison.as_result(), comparison.tally)
+            told |= {"causes": comparison.tally.by_cause(), "head_requests": self._budget.used - requests}
+            self._seen.checks += comparison_checks(told, comparison.tally)
 
     def _report_progress(self, progress: Progress) -> None:
         """Both listings of one comparison advance together, so one of them tells; those before it are added."""
         before = sum(one.source_count.versions + one.source_count.delete_markers for one in self._seen.comparisons)
         self._progress.report(before + progress.source_rows, self._expected)
 
-    def _prove_content(self, comparison: Comparison, left: Side, right: Side) -> dict[str, Any]:
-        sample = comparison.sample
-        seen = prove_content(
-            self._wishes.content,
-            sample.chosen,
-            sample.population,
-            left,
-            right,
-            self._budget,
-            self._wishes.max_transfer_bytes,
-        )
+    def _prove_content(self, comparison: Comparison, forward: Scope, left: Side, right: Side) -> dict[str, Any]:
+        sample, most = comparison.sample, self._wishes.max_transfer_bytes
+        seen = prove_content(self._wishes.content, sample.chosen, sample.population, left, right, self._budget, most)
         for finding in seen.findings:
-            comparison.tally.add(finding)
-            self._found(finding)
+            if (finding.key, finding.version_id) not in self._differing:  # else the listings told it
+                rules = forward.rules_for(finding.key)
+                told = replace(finding, rule=rules[0].id if rules else None)
+                comparison.tally.add(told)
+                self._found(told)
         self._seen.checks += seen.checks
         return seen.proof.as_result()
 
     def _found(self, finding: Finding) -> None:
+        if finding.cause is Cause.CONTENT_DIFFERS and len(self._differing) < _MOST_DIFFERING:
+            self._differing.add((finding.key, finding.version_id))
         self._shown.add(finding)
         if self._evidence:
-            self._evidence.add_finding(finding.as_result(self._now()))
+            self._evidence.add_finding(finding.as_result(self._measured_at()))
+
+    def _measured_at(self) -> datetime:
+        """The last second that is judged: ages are as of then."""
+        return cutoff_of(self._now())
 
     def _side(self, end: End) -> Side:
         account = self._accounts[end.bucket].id
@@ -363,7 +373,9 @@ class Verification:
             self._seen.notes.append(unflown.message)
             yield
             return
-        self._seen.notes += unproven(self._pair, self._accounts)
+        for sentence in unproven(self._pair, self._accounts):
+            self._seen.checks.append(Check(Area.CANARY, "arrives", self._pair.name, Status.SKIPPED, sentence))
+            self._seen.notes.append(sentence)
         routes = [
             Route.of(flight, self._accounts, self._clients) for flight in flights_of_rules(self._pair, self._accounts)
         ]
@@ -404,7 +416,7 @@ class Verification:
     def _look_at_monitoring(self) -> None:
         pair, accounts = self._pair, self._accounts
         try:
-            with asking(f"the replication metrics of pair '{pair.name}'", "cloudwatch:ListMetrics"):
+            with asking(f"The replication metrics of pair '{pair.name}'", "cloudwatch:ListMetrics"):
                 self._seen.metrics = [metric for link in self._our_links() for metric in self._metrics_of(link)]
         except AwsFailure as failure:
             self._seen.checks.append(metrics_unknown_check(pair, str(failure)))
@@ -453,20 +465,15 @@ class Verification:
         return {**total.as_result(cutoff, target), "rules": rules}
 
     def _was_compared(self, rule: Rule) -> bool:
-        """Whether keys of the rule were among those that were compared: of others nothing is known."""
-        prefixes = self._wishes.prefixes or ("",)
-        return any(rule.prefix.startswith(prefix) or prefix.startswith(rule.prefix) for prefix in prefixes)
+        """Whether all keys of the rule were among those that were compared: of others nothing is known."""
+        return any(rule.prefix.startswith(prefix) for prefix in self._wishes.prefixes or ("",))
 
     def _result(self) -> dict[str, Any]:
         seen, recovery = self._seen, self._recovery()
-        comparisons = [
-            {**comparison.as_result(), "content": content}
-            for comparison, content in zip(seen.comparisons, seen.contents, strict=False)
-        ]
         told = {
             "prefixes": list(self._wishes.prefixes),
             "recovery": recovery,
-            "comparisons": comparisons,
+            "comparisons": seen.told,
             "causes": _causes(seen.comparisons),
         }
         sentence = recovery_sentence(told)
@@ -479,12 +486,12 @@ class Verification:
             "verdict": verdict.value,
             "problems": problems(checks),
             **told,
-            "findings": [finding.as_result(self._now()) for finding in self._shown.findings()],
+            "findings": [finding.as_result(self._measured_at()) for finding in self._shown.findings()],
             "findings_total": self._shown.total,
             "findings_file": None,
-            "content": next(iter(seen.contents), None),
+            "content": next((one["content"] for one in seen.told), None),
             "checks": [check.as_result() for check in checks],
-            "summary": verify_summary(self._pair, verdict, sentence, checks, seen.canaries),
+            "summary": verify_summary(self._pair, verdict, sentence, checks, seen.canaries, _proofs(seen.told)),
             "drift": as_results(seen.drift),
             "diff": as_diffs(seen.drift),
             "canaries": seen.canaries,
@@ -524,6 +531,15 @@ def _comparable(pair: Pair, scopes: tuple[Scope, ...]) -> list[tuple[Scope, Scop
             continue  # told by the comparison of the other direction
         found.append((scope, by_way.get((destination, source))))
     return found
+
+
+def _proofs(comparisons: list[dict[str, Any]]) -> list[str]:
+    """What the samples of the comparisons prove, a line each."""
+    return [
+        f"{one['source']} -> {one['destination']}: {one['content']['statement']}"
+        for one in comparisons
+        if one["content"] and one["content"]["method"] in _SAMPLED
+    ]
 
 
 def _causes(comparisons: list[Comparison]) -> dict[str, dict[str, int]]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,15 @@ import pytest
 from ansible.module_utils import basic
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import check_fleet_chain
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import evidence_run
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import (
+    EvidenceRun,
+    check_fleet_chain,
+)
 from ansible_collections.crossregion.s3_dr.plugins.modules import s3_dr_fleet_report
 from ansible_collections.crossregion.s3_dr.tests.unit.evidence_samples import at_risk, proven
 
+NOW = datetime(2026, 11, 23, 14, 3, 22, tzinfo=UTC)
 PAIRS = [{"pair": "invoices", "result": proven()}, {"pair": "orders", "result": at_risk()}, {"pair": "lost"}]
 
 
@@ -56,12 +62,56 @@ def test_check_mode_writes_nothing_and_says_so(capsys: pytest.CaptureFixture[str
     assert len(result["table"]) == 4
 
 
-def test_evidence_that_was_changed_is_loud(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_evidence_that_was_changed_is_loud(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(basic.AnsibleModule, "warn", lambda _module, said: warned.append(said))
     first = run(capsys, results=PAIRS, report_dir=str(tmp_path))
     (Path(first["evidence"]) / "junit.xml").write_text("<green/>")
     result = run(capsys, results=PAIRS, report_dir=str(tmp_path))
     assert "junit.xml is not as it was written" in result["problems"][0]
-    assert "junit.xml is not as it was written" in json.dumps(result["warnings"])
+    assert warned == result["problems"]
+
+
+def verified(report_dir: Path, when: datetime) -> Path:
+    """The evidence of a verify of the pair invoices."""
+    return EvidenceRun.begin(str(report_dir), "invoices", when).finish(proven(pair="invoices")).directory
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_the_whole_chain_is_checked_where_somebody_wishes_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, check_mode: bool
+) -> None:
+    oldest, *_rest = [verified(tmp_path, NOW + number * timedelta(hours=1)) for number in range(3)]
+    first = run(capsys, results=PAIRS, report_dir=str(tmp_path), check_chain=True)
+    assert first["problems"] == []
+    (oldest / "findings.jsonl").write_text("{}")
+    (Path(first["evidence"]) / "junit.xml").write_text("<green/>")
+    options = {"results": PAIRS, "report_dir": str(tmp_path), "_ansible_check_mode": check_mode}
+    problems = run(capsys, **options, check_chain=True)["problems"]
+    assert len(problems) == 2, "each is said once"
+    assert "junit.xml is not as it was written" in problems[0]
+    assert problems[1].startswith(f"Pair invoices: Run {oldest.name}: findings.jsonl is not as it was written")
+    assert not [one for one in run(capsys, **options)["problems"] if "findings.jsonl" in one]
+
+
+def test_a_chain_that_cannot_be_read_is_said_and_the_table_is_there(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_report_dir: str, _pair: str) -> list[str]:
+        raise PermissionError(13, "Permission denied", "/srv/pairs")
+
+    monkeypatch.setattr(evidence_run, "check_pair_chain", refused)
+    result = run(capsys, results=PAIRS, report_dir=str(tmp_path), check_chain=True)
+    assert "cannot be checked: Permission denied (/srv/pairs)" in result["problems"][0]
+    assert len(result["table"]) == 4
+
+
+def test_there_is_no_chain_without_a_directory(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, results=PAIRS, check_chain=True)
+    assert result["failed"] is True
+    assert "report_dir" in result["msg"]
 
 
 def test_a_directory_that_cannot_be_written_fails_with_one_message(

@@ -98,7 +98,7 @@ class World:
         expected.finds("content_differs", "plain/content", put["content"], "plain", detail="checksums")
         expected.finds("content_differs", "plain/size", put["size"], "plain", detail="9 bytes and 8 bytes")
         over = dr.put("plain/over", b"by hand")
-        expected.finds("conflict", "plain/over", over, "plain", missing=False, detail="holds other versions")
+        expected.finds("conflict", "plain/over", over, "plain", missing=False, detail="stands in place of what")
         hides = dr.delete("plain/hidden")
         expected.finds("conflict", "plain/hidden", hides, "plain", missing=False, marker=True, detail="hides")
         expected.finds(

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from botocore.parsers import ResponseParserError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_facts import read_alarms, read_topics
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
@@ -123,6 +125,7 @@ def test_a_topic_that_goes_while_it_is_read_is_none(monitored: FakeAws) -> None:
     assert read_topics(monitored.client_for, [(THERE, TOPIC)]) == {TOPIC: None}
 
 
+BROKEN_OFF = ResponseParserError("invalid XML received:\nb'<the answer itself'")
 DOWN = EndpointConnectionError(endpoint_url="https://monitoring")
 
 
@@ -132,6 +135,7 @@ DOWN = EndpointConnectionError(endpoint_url="https://monitoring")
         (client_error("AccessDenied"), "these credentials may not read it: cloudwatch:DescribeAlarms is missing"),
         (client_error("InternalFailure", "oh"), "AWS refused DescribeAlarms (InternalFailure: oh)"),
         (DOWN, "AWS cannot be reached"),
+        (BROKEN_OFF, "the answer broke off"),
     ],
 )
 def test_alarms_that_cannot_be_read_are_a_reason(monitored: FakeAws, error: Exception, reason: str) -> None:
@@ -141,9 +145,22 @@ def test_alarms_that_cannot_be_read_are_a_reason(monitored: FakeAws, error: Exce
     assert all(reason in check.message and not check.message.endswith("..") for check in found)
 
 
+def test_an_answer_that_broke_off_is_not_taken_for_no_alarms() -> None:
+    """Of one that is cut short the SDK makes an answer that says nothing."""
+    client = SimpleNamespace(get_paginator=lambda _name: SimpleNamespace(paginate=lambda **_named: [{}]))
+    found = read_alarms(lambda *_where: client, [HERE])[HERE]
+    assert isinstance(found, str)
+    assert "the answer broke off" in found
+
+
 @pytest.mark.parametrize("operation", ["GetTopicAttributes", "ListSubscriptionsByTopic"])
 @pytest.mark.parametrize(
-    ("error", "reason"), [(client_error("AuthorizationError"), "sns:{} is missing"), (DOWN, "AWS cannot be reached")]
+    ("error", "reason"),
+    [
+        (client_error("AuthorizationError"), "sns:{} is missing"),
+        (DOWN, "AWS cannot be reached"),
+        (BROKEN_OFF, "the answer broke off"),
+    ],
 )
 def test_topics_that_cannot_be_read_are_a_reason(
     monitored: FakeAws, operation: str, error: Exception, reason: str

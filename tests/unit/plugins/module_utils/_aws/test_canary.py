@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
+from botocore.parsers import ResponseParserError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.canary import (
     RESERVED_PREFIX,
@@ -245,6 +246,24 @@ def test_an_answer_that_passes_is_no_verdict(aws: FakeAws, flight: Sky) -> None:
     aws.interrupt = busy
     assert flight.prove().status == "replicated"
     assert len(written(aws)) == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"), [("PutObject", "not_written"), ("HeadObject", "late"), ("DeleteObject", "replicated")]
+)
+def test_an_answer_that_broke_off_is_said_without_the_answer(
+    aws: FakeAws, flight: Sky, operation: str, status: str
+) -> None:
+    def break_off(call: Call) -> None:
+        if call.operation == operation:
+            raise ResponseParserError("invalid XML received:\nb'<the answer itself'")
+
+    aws.interrupt = break_off
+    canary = flight.fly()
+    assert canary.status == status
+    said = f"{canary.reason} {canary.left_behind}"
+    assert "invalid XML received" in said
+    assert "the answer itself" not in said
 
 
 @pytest.mark.parametrize("versioning", [None, "Suspended"])

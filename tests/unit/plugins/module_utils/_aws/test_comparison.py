@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from botocore.exceptions import ConnectTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws import comparison
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.comparison import (
     PROGRESS_EVERY,
     Comparison,
@@ -29,6 +32,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.version_lis
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import Cause, Finding, Scope
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.content import Method
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.explain import Explainer, Solved
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.march import march
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Rule
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.versions import Version
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import DR, KEYS, PRIMARY
@@ -43,7 +47,7 @@ from ansible_collections.crossregion.s3_dr.tests.unit.version_store import (
 
 RULE = Rule("s3-dr-orders")
 SCOPE = Scope(PRIMARY, DR, (RULE,), since=LONG_AGO - timedelta(days=30))
-BACK = Scope(DR, PRIMARY, (RULE,), since=LONG_AGO - timedelta(days=30), two_way=True)
+BACK = Scope(DR, PRIMARY, (RULE,), since=LONG_AGO - timedelta(days=30))
 TIMEOUT = ConnectTimeoutError(endpoint_url="https://example-orders.s3.amazonaws.com/")
 
 
@@ -158,11 +162,12 @@ def test_ten_thousand_versions_of_one_key_in_opposite_orders_match() -> None:
     assert list(pair.causes.values()) == [Cause.CONFLICT]
 
 
-def test_more_versions_out_of_order_than_may_be_held_are_not_compared() -> None:
+def test_more_versions_out_of_order_than_may_be_held_are_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     forwards = [version("a", f"v{number}", 100 + number, is_latest=number == 0) for number in range(50)]
     pair = Pair(forwards, forwards, page=10)
     pair.right.rows = forwards[::-1]
-    found = pair.compare(most_held=10)
+    monkeypatch.setattr(comparison, "march", partial(march, most_held=10))
+    found = pair.compare()
     assert not found.complete
     assert "prefixes" in found.reason
 
@@ -269,19 +274,19 @@ def test_the_oldest_object_that_arrived_tells_since_when_a_single_direction_work
 
 
 def test_in_a_two_way_pair_it_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[tuple[Any, Any]] = []
+    told: list[datetime | None] = []
     arrived_from = Explainer.arrived_from
 
-    def listening(self: Explainer, left: datetime | None, right: datetime | None) -> Explainer:
-        told.append((left, right))
-        return arrived_from(self, left, right)
+    def listening(self: Explainer, oldest: datetime | None) -> Explainer:
+        told.append(oldest)
+        return arrived_from(self, oldest)
 
     monkeypatch.setattr(Explainer, "arrived_from", listening)
     pair = Pair([version("a")], [version("a")])
     pair.compare()
-    pair.forward, pair.backward = replace(SCOPE, two_way=True), BACK
+    pair.backward = BACK
     pair.compare()
-    assert told == [(LONG_AGO - timedelta(days=1), None), (None, None)]
+    assert told == [LONG_AGO - timedelta(days=1), None]
 
 
 # --- canaries -------------------------------------------------------------------------------------------------------
@@ -384,8 +389,9 @@ def test_a_listing_that_is_not_sorted_is_not_compared() -> None:
     assert "not sorted" in found.reason
 
 
-def test_a_full_disk_is_not_complete(tmp_path: Path) -> None:
-    found = Pair([version("a")], []).compare(spool_directory=str(tmp_path / "none"))
+def test_a_full_disk_is_not_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    found = Pair([version("a")], []).compare()
     assert not found.complete
     assert str(tmp_path) in found.reason
 

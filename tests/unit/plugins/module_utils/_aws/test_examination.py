@@ -69,7 +69,7 @@ class Ends:
 
     def look(self, *differences: Difference) -> list[Finding | Solved]:
         """What becomes of the differences."""
-        return [explained for _difference, explained in self.examiner.examine(differences)]
+        return list(self.examiner.examine(differences))
 
     @property
     def heads(self) -> tuple[Head, Head]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 import time
 from collections import Counter
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import AwsFailure, Gateway, asking
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Step, is_seen
@@ -38,6 +40,7 @@ from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     wished,
 )
 
+BROKEN_OFF = ResponseParserError("invalid XML received:\nb'<the answer itself'")
 VERSIONED = Step(address("bucket_versioning"), None, {"Status": "Enabled"})
 
 
@@ -418,6 +421,7 @@ def test_each_error_comes_with_the_next_step(
     [
         (EndpointConnectionError(endpoint_url="https://s3.example"), "Check the network"),
         (NoCredentialsError(), "AWS_PROFILE"),
+        (BROKEN_OFF, r"the answer broke off or .* \(invalid XML received\)\. Run again; if it stays"),
     ],
 )
 @pytest.mark.parametrize("writing", [False, True])
@@ -455,6 +459,48 @@ def test_asking_names_what_was_asked_and_the_permission() -> None:
         raise client_error("AccessDenied", "no", "ListAlarms")
     with pytest.raises(AwsFailure, match="the alarms: there are no usable AWS credentials"), asking("the alarms", "x"):
         raise NoCredentialsError
+    with pytest.raises(AwsFailure, match="the alarms: the answer broke off") as failure, asking("the alarms", "x"):
+        raise BROKEN_OFF
+    assert "the answer itself" not in str(failure.value)
+
+
+class Ended(Exception):
+    """What a signal raises."""
+
+
+def test_a_signal_ends_the_reads_at_once_and_no_thread_is_waited_for(aws: FakeAws, gateway: Gateway) -> None:
+    """Python waits for a pool's threads even when it exits; a read may hang for minutes."""
+    reading, go_on, begun = threading.Event(), threading.Event(), []
+
+    def hang(call: Call) -> None:
+        begun.append(call)
+        reading.set()
+        go_on.wait(10)
+
+    def end(_number: int, _frame: object) -> None:
+        raise Ended
+
+    def signal_me() -> None:
+        assert reading.wait(10)
+        signal.raise_signal(signal.SIGUSR1)
+
+    aws.interrupt = hang
+    before = signal.signal(signal.SIGUSR1, end)
+    signaller = threading.Thread(target=signal_me)
+    try:
+        signaller.start()
+        with pytest.raises(Ended):
+            gateway.observe([address("bucket_versioning", f"bucket-{number}") for number in range(100)])
+        hanging = [thread for thread in threading.enumerate() if thread.name == "observe"]
+        assert hanging
+        assert all(thread.daemon for thread in hanging)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        go_on.set()
+        signaller.join()
+    for thread in hanging:
+        thread.join(10)
+    assert len(begun) <= 32, "a read was begun after the signal"
 
 
 # --- documents of which others write a part ------------------------------------------------------------------

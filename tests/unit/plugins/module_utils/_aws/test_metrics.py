@@ -4,6 +4,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import pytest
+from botocore.parsers import ResponseParserError
+
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.identity import caller
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.metrics import published_metrics
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Rule
@@ -47,6 +52,13 @@ def test_a_metric_counts_only_with_all_dimensions_and_in_its_region(aws: FakeAws
         (WEST, "OperationsPendingReplication", DIMENSIONS[1:]),
     }
     assert [metric for (metric, _region), there in published(aws).items() if there] == ["ReplicationLatency"]
+
+
+def test_an_answer_that_broke_off_is_not_taken_for_no_metric() -> None:
+    """Of one that is cut short the SDK makes an answer that says nothing."""
+    (link,) = a_pair().links()
+    with pytest.raises(ResponseParserError, match="no Metrics"):
+        published_metrics(link.rules[0], link, lambda _region: SimpleNamespace(list_metrics=lambda **_named: {}))
 
 
 def test_the_caller_is_the_account_of_the_credentials(aws: FakeAws) -> None:

@@ -241,7 +241,9 @@ def test_the_result_is_plain_values() -> None:
     assert proof.as_result() == {
         "method": "sample",
         "population": 41233,
+        "sampled": proof.sampled,
         "versions": 250,
+        "vanished": 0,
         "bytes_read": 4711,
         "defects": 0,
         "left_out": {"above_transfer_budget": 30, "archived": 20},

@@ -25,6 +25,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.evidence i
     point_of,
     rows_compared,
     serialise,
+    support_of,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.evidence_chain import (
     Seen,
@@ -216,8 +217,8 @@ def test_no_control_is_ever_said_to_be_met() -> None:
     assert not [word for word in ("compl", "certif", "fulfil", "satisf") if word in said]
 
 
-SAID_BESIDE = {"skipped": "supports"}
-"""A check that was not wished for hides nothing if another one of its area was made."""
+SAID_BESIDE = {"skipped": "supports", "warning": "supports"}
+"""A check that was not wished for, or that only warns, hides nothing if another one of its area passed."""
 
 
 @pytest.mark.parametrize("control", CONTROLS, ids=lambda control: control.id)
@@ -244,6 +245,14 @@ def test_a_copy_in_the_same_region_supports_no_control_that_asks_for_another() -
     same = [comparison(destination_region="us-east-1")]
     assert said_of("S3.7", comparisons=same) == said_of("CP-6", comparisons=same) == "not_shown"
     assert said_of("CP-9", comparisons=same) == "supports"
+
+
+def test_a_comparison_of_some_prefixes_shows_nothing_of_the_copy() -> None:
+    some = proven(prefixes=["orders/"])
+    said = {control.id: support_of(control, some).value for control in CONTROLS}
+    assert said.pop("S3.7") == "supports"
+    assert set(said.values()) == {"not_shown"}
+    assert {support_of(control, proven(prefixes=[])).value for control in CONTROLS} == {"supports"}
 
 
 def test_of_a_fleet_the_pair_that_says_least_decides() -> None:

@@ -64,7 +64,7 @@ def scope(*rules: Rule, **changes: Any) -> Scope:
 
 def back(*rules: Rule, **changes: Any) -> Scope:
     """The way back."""
-    return scope(*rules, **{"source": DR, "destination": PRIMARY, "two_way": True, **changes})
+    return scope(*rules, **{"source": DR, "destination": PRIMARY, **changes})
 
 
 def explainer(*rules: Rule, **changes: Any) -> Explainer:
@@ -74,7 +74,7 @@ def explainer(*rules: Rule, **changes: Any) -> Explainer:
 
 def both_ways(*rules: Rule, **changes: Any) -> Explainer:
     """Of a two-way pair, with the same rules each way."""
-    forward = scope(*rules, **{"two_way": True, **changes})
+    forward = scope(*rules, **changes)
     return Explainer(forward, back(*rules, **changes), NOON, rpo_seconds=900)
 
 
@@ -872,12 +872,11 @@ def test_the_other_end_is_asked_again_where_it_may_have_changed(
     assert of.asks_other_end(difference, here) is asked
 
 
-def test_what_arrived_first_is_told_to_both_directions() -> None:
-    of = both_ways().arrived_from(NOON - DAY, NOON - HOUR)
+def test_what_arrived_first_is_told_to_the_direction_that_it_came_from() -> None:
+    of = both_ways().arrived_from(NOON - DAY)
     assert of.forward.first_arrived == NOON - DAY
     assert of.backward is not None
-    assert of.backward.first_arrived == NOON - HOUR
-    assert explainer().arrived_from(NOON, NOON).backward is None
+    assert of.backward.first_arrived is None
 
 
 # --- content --------------------------------------------------------------------------------------------------
@@ -1009,7 +1008,7 @@ def test_moments_are_written_in_utc() -> None:
 
 def test_a_further_destination_lacks_what_came_back_as_a_replica() -> None:
     """It was written to the DR bucket while that was in use; S3 does not send it on to a third bucket."""
-    of = Explainer(scope(destination=ARCHIVE, two_way=True), None, NOON, 900)
+    of = Explainer(scope(destination=ARCHIVE), None, NOON, 900)
     found = finding(of, missing(), head("REPLICA"))
     assert found.cause is Cause.REPLICA_OF_ANOTHER_SOURCE
     assert found.destination == ARCHIVE.bucket

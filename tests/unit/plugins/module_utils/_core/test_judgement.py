@@ -26,7 +26,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.judgement 
     unread_checks,
     verify_summary,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import UNSEEN, Rule, Step
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import UNSEEN, Pair, Rule, Step
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.recovery import Tally
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import bucket_address
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNTS, DR, PRIMARY, a_pair, address
@@ -119,17 +119,27 @@ def scope(**changes: Any) -> Scope:
     return Scope(**{"source": PRIMARY, "destination": DR, "rules": (Rule("s3-dr-orders"),), **changes})
 
 
+def rules_of(pair: Pair, *scopes: Scope, seen: bool = True) -> list[Check]:
+    """The checks of rules, with the source's rules seen or not."""
+    at = bucket_address(PRIMARY, ACCOUNTS, "bucket_replication")
+    return rule_checks(pair, ACCOUNTS, scopes, {at: {"Rules": []} if seen else {UNSEEN: "denied"}})
+
+
+def test_of_rules_that_nobody_may_read_it_is_not_said_that_they_are_enabled() -> None:
+    assert rules_of(a_pair(), scope(), seen=False) == []
+
+
 def test_a_rule_that_is_off_at_aws_breaks_the_pair_only_if_it_is_declared_as_on() -> None:
     off = scope(rules=(Rule("s3-dr-orders", enabled=False),))
-    assert outcomes(rule_checks(a_pair(), [scope()])) == [("rule enabled", Status.PASSED)]
-    assert outcomes(rule_checks(a_pair(), [off])) == [("rule enabled", Status.BROKEN)]
-    (nothing,) = rule_checks(a_pair(rules=(Rule("s3-dr-orders", enabled=False),)), [off])
+    assert outcomes(rules_of(a_pair(), scope())) == [("rule enabled", Status.PASSED)]
+    assert outcomes(rules_of(a_pair(), off)) == [("rule enabled", Status.BROKEN)]
+    (nothing,) = rules_of(a_pair(rules=(Rule("s3-dr-orders", enabled=False),)), off)
     assert (nothing.status, "nothing replicates" in nothing.message) == (Status.AT_RISK, True)
 
 
 def test_a_rule_is_named_with_its_way() -> None:
-    (on,) = rule_checks(a_pair(), [scope()])
-    (off,) = rule_checks(a_pair(), [scope(rules=(Rule("s3-dr-orders", enabled=False),))])
+    (on,) = rules_of(a_pair(), scope())
+    (off,) = rules_of(a_pair(), scope(rules=(Rule("s3-dr-orders", enabled=False),)))
     assert on.subject == off.subject == f"s3-dr-orders: {WAY}"
     assert on.message == "The rule 's3-dr-orders' is enabled."
     assert off.message.startswith("The rule 's3-dr-orders' from example-orders to example-orders-dr is not enabled")
@@ -145,7 +155,7 @@ def metric(name: str = "ReplicationLatency", *, published: bool = False) -> dict
     ("since", "published", "status"),
     [
         (None, True, Status.PASSED),
-        (None, False, Status.WARNING),
+        (None, False, Status.AT_RISK),
         (NOW - timedelta(minutes=59), False, Status.WARNING),
         (NOW - timedelta(minutes=60), False, Status.AT_RISK),
     ],

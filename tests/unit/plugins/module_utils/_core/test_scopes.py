@@ -75,10 +75,7 @@ def test_a_one_way_pair_has_one_scope_and_a_two_way_pair_both() -> None:
     assert list(scopes_of(a_pair(), ACCOUNTS, held(a_pair()))) == [FORTH]
     found = scopes_of(two_way(), ACCOUNTS, held(two_way()))
     assert list(found) == [FORTH, BACK]
-    assert [(scope.source, scope.destination, scope.two_way) for scope in found.values()] == [
-        (PRIMARY, DR, True),
-        (DR, PRIMARY, True),
-    ]
+    assert [(scope.source, scope.destination) for scope in found.values()] == [(PRIMARY, DR), (DR, PRIMARY)]
 
 
 def test_rules_to_another_bucket_have_a_scope_of_their_own() -> None:
@@ -89,7 +86,6 @@ def test_rules_to_another_bucket_have_a_scope_of_their_own() -> None:
         (PRIMARY.bucket, ARCHIVE.bucket): ["far"],
         BACK: ["r"],
     }
-    assert not found[PRIMARY.bucket, ARCHIVE.bucket].two_way
 
 
 def test_two_destinations_of_one_bucket_are_one_scope_and_each_rule_keeps_its_choice_of_kms() -> None:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import NoCredentialsError, ProfileNotFound
+from botocore.parsers import ResponseParserError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import AwsFailure
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Accounts, InvalidInput, Rule
@@ -307,9 +308,10 @@ def test_a_role_that_may_not_be_assumed_is_named_with_its_bucket_and_the_next_st
     [
         (NoCredentialsError(), "no usable AWS credentials.*AWS_PROFILE"),
         (ProfileNotFound(profile="elsewhere"), "no usable AWS credentials.*elsewhere"),
+        (ResponseParserError("no closing tag"), "the answer broke off.*Run again"),
     ],
 )
-def test_missing_credentials_of_an_end_name_its_bucket(
+def test_who_the_credentials_of_an_end_are_cannot_be_told_and_its_bucket_is_named(
     aws: FakeAws, clients: Clients, operation: str, error: Exception, said: str
 ) -> None:
     def interrupt(call: Call) -> None:

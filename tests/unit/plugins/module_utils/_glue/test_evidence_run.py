@@ -387,10 +387,15 @@ def test_an_empty_report_dir_has_an_empty_chain(tmp_path: Path) -> None:
 
 
 def test_how_much_there_is_to_compare_is_known_from_the_newest_whole_run_before(tmp_path: Path) -> None:
-    assert EvidenceRun.begin(str(tmp_path), "orders", NOW).rows_compared_before() is None
+    assert EvidenceRun.begin(str(tmp_path), "orders", NOW).rows_compared_before(()) is None
     whole = {"complete": True, "source_versions": 5, "source_delete_markers": 2}
     run(tmp_path, NOW + timedelta(minutes=1), proven(comparisons=[{**whole, "source_versions": 1000}]))
     run(tmp_path, NOW + timedelta(minutes=2), proven(comparisons=[whole]))
     run(tmp_path, NOW + timedelta(minutes=3), proven(comparisons=[{**whole, "complete": False}]))
     run(tmp_path, NOW + timedelta(minutes=4), proven(comparisons=[{**whole, "source_versions": 9}]), "invoices")
-    assert EvidenceRun.begin(str(tmp_path), "orders", NOW + timedelta(hours=1)).rows_compared_before() == 7
+    some = [{**whole, "source_versions": 1}]
+    run(tmp_path, NOW + timedelta(minutes=5), proven(comparisons=some, prefixes=["b/", "a/"]))
+    begun = EvidenceRun.begin(str(tmp_path), "orders", NOW + timedelta(hours=1))
+    assert begun.rows_compared_before(()) == 7
+    assert begun.rows_compared_before(("a/", "b/")) == 3
+    assert begun.rows_compared_before(("a/",)) is None
