@@ -486,7 +486,7 @@ comparisons:
       description: How deep the content was proven. Null when the comparison is not complete.
       returned: always
       type: dict
-      contains:
+      contains: &content
         method:
           description: What was compared, which is O(content).
           returned: always
@@ -631,57 +631,7 @@ content:
   description: That of the first comparison, which is that of the pair's two buckets. Null when it is not complete.
   returned: always
   type: dict
-  contains:
-    method:
-      description: What was compared, which is O(content).
-      returned: always
-      type: str
-      sample: sample
-    population:
-      description: How many versions both ends hold, of which the sample was taken.
-      returned: always
-      type: int
-      sample: 12000
-    sampled:
-      description: How many of them were drawn.
-      returned: always
-      type: int
-      sample: 300
-    versions:
-      description: How many of these were proven or found defective.
-      returned: always
-      type: int
-      sample: 300
-    vanished:
-      description: How many of the sample were deleted meanwhile.
-      returned: always
-      type: int
-      sample: 0
-    seed:
-      description: What the sample was drawn with. The same seed draws the same versions.
-      returned: always
-      type: str
-      sample: '2026-11-23T14:04:03.123456+00:00'
-    bytes_read:
-      description: How many bytes were read.
-      returned: always
-      type: int
-      sample: 1200000
-    defects:
-      description: How many differ.
-      returned: always
-      type: int
-      sample: 0
-    left_out:
-      description: How many of the sample were not looked at, for each reason.
-      returned: always
-      type: dict
-      sample: {}
-    statement:
-      description: What that proves.
-      returned: always
-      type: str
-      sample: "No defect in 300 samples: below 1 % defective with 95 % confidence."
+  contains: *content
 checks:
   description: Everything that was looked at.
   returned: always

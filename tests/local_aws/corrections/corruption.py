@@ -42,7 +42,7 @@ def control(method: str, body: bytes) -> tuple[int, dict[str, Any]]:
     with request_scope(s3._bucket_owner_account(bucket), ""):
         for record, name in records(bucket, key, version_id):
             record.update(spoiled(record, name, found[0], what))
-    return 200, {"etag": versions.get(bucket, key, version_id)[1]}  # type: ignore[index]
+    return 200, {"etag": versions.get(bucket, key, version_id)[1]}
 
 
 def records(bucket: str, key: str, version_id: str) -> list[tuple[dict[str, Any], str]]:

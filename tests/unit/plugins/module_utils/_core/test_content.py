@@ -57,7 +57,7 @@ def sampled(
 
 def census(versions: int, *, vanished: int = 0, left_out: Mapping[Reason, int] | None = None, **more: object) -> Proof:
     """A proof in which every version was chosen."""
-    proof = sampled(versions, vanished=vanished, left_out=left_out, **more)  # type: ignore[arg-type]
+    proof = sampled(versions, vanished=vanished, left_out=left_out, **more)
     return replace(proof, population=proof.sampled)
 
 
@@ -256,7 +256,7 @@ def test_the_result_is_plain_values() -> None:
 
 def a_head(**changes: object) -> Head:
     """What a source of one part, encrypted by S3, tells."""
-    return replace(Head(True, size=9, etag=MD5, encryption="AES256"), **changes)  # type: ignore[arg-type]
+    return replace(Head(True, size=9, etag=MD5, encryption="AES256"), **changes)
 
 
 def told_by(head: Head) -> str | None:

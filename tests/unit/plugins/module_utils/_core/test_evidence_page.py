@@ -60,7 +60,7 @@ def tree_of(page: str) -> ElementTree.Element:
 
 def words(page: str) -> str:
     """What is read on the page."""
-    return re.sub(r"\s+", " ", " ".join(tree_of(page).find("body").itertext()))  # type: ignore[union-attr]
+    return re.sub(r"\s+", " ", " ".join(tree_of(page).find("body").itertext()))
 
 
 def test_the_recovery_point_comes_first_then_risks_then_proof() -> None:
@@ -158,7 +158,7 @@ def test_the_page_is_accessible() -> None:
     assert len(list(tree.iter("h1"))) == 1
     assert len(list(tree.iter("main"))) == 1
     for one in tree.iter("table"):
-        assert "".join(one.find("caption").itertext())  # type: ignore[union-attr]
+        assert "".join(one.find("caption").itertext())
         assert [head.get("scope") for head in one.iter("th")] == ["col"] * len(list(one.iter("th")))
     for one in tree.iter("svg"):
         assert one.get("aria-hidden") == "true" or (one.get("role") == "img" and one.find("title") is not None)

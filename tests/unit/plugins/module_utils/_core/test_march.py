@@ -44,7 +44,7 @@ def run(left: list[Version], right: list[Version], most_held: int = 1000) -> lis
 
 def version(number: int = 1, key: str = "k", **changes: object) -> Version:
     """The version `v<number>` of a key, of which a higher number is newer."""
-    return replace(Version(key, f"v{number}", NOON + number * DAY, 10, "e"), **changes)  # type: ignore[arg-type]
+    return replace(Version(key, f"v{number}", NOON + number * DAY, 10, "e"), **changes)
 
 
 def marker(number: int = 1, key: str = "k", **changes: object) -> Version:
@@ -159,7 +159,7 @@ def test_the_order_within_a_key_never_matters(found: Listings, dice: object) -> 
     mixed = [
         row
         for _key, rows in groupby(found.right, key=lambda row: row.key)
-        for row in sorted(rows, key=lambda row: dice.random())  # type: ignore[attr-defined]
+        for row in sorted(rows, key=lambda row: dice.random())
     ]
     assert without_previous(run(found.left, mixed)) == without_previous(run(*found))
 

@@ -56,7 +56,7 @@ def tallied(found: Iterable[Finding], accepted: Iterable[Cause] = ACCEPTED) -> T
 def lost(age: int = 60, cause: Cause = Cause.LATE, rule: str | None = "r1", **changes: object) -> Finding:
     """A version of 10 bytes that the copy lacks, and that many seconds old."""
     values = {"version_id": "v1", "size": 10, "missing": True, "key": "k", **changes}
-    return Finding(cause, PRIMARY.bucket, DR.bucket, modified=NOON - age * SECOND, rule=rule, **values)  # type: ignore[arg-type]
+    return Finding(cause, PRIMARY.bucket, DR.bucket, modified=NOON - age * SECOND, rule=rule, **values)
 
 
 # --- the point ------------------------------------------------------------------------------------------------

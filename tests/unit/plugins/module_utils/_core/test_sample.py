@@ -35,7 +35,7 @@ def drawn(matches: list[Match], size: int, seed: str = "") -> Sample:
 def test_the_order_does_not_matter(found: set[tuple[str, str]], size: int, seed: str, random: object) -> None:
     ordered = [match(*name) for name in sorted(found)]
     mixed = list(ordered)
-    random.shuffle(mixed)  # type: ignore[attr-defined]
+    random.shuffle(mixed)
     one, other = drawn(ordered, size, seed), drawn(mixed, size, seed)
     assert one.chosen == other.chosen
     assert one.population == other.population == len(found)

@@ -226,7 +226,7 @@ def test_each_run_follows_the_one_before(tmp_path: Path) -> None:
 def test_the_command_on_the_page_checks_the_hashes(tmp_path: Path) -> None:
     directory = run(tmp_path).directory
     page = ElementTree.parse(directory / "report.html")
-    command = "".join(page.getroot().find(".//pre").itertext())  # type: ignore[union-attr]
+    command = "".join(page.getroot().find(".//pre").itertext())
     assert subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], cwd=directory, check=False).returncode == 0
     (directory / "findings.jsonl").write_text("{}\n")
     assert subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], cwd=directory, check=False).returncode != 0

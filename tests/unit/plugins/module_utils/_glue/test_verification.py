@@ -971,7 +971,7 @@ def test_no_canary_is_written_after_the_end_of_the_run(world: World) -> None:
     landed = verification.each
 
     def wait_for_the_end(flight: Callable[[Any], Any], routes: Iterable[Any]) -> list[Any]:
-        flight.__self__._stop.wait(30)  # type: ignore[attr-defined]
+        flight.__self__._stop.wait(30)
         return landed(flight, routes)
 
     world.monkeypatch.setattr(verification, "each", wait_for_the_end)
