@@ -846,9 +846,9 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.progress_f
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verification import (
     Verification,
-    Wishes,
     written_down,
 )
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verify_options import Wishes
 
 
 def argument_spec() -> dict:

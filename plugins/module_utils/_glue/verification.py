@@ -14,7 +14,7 @@ import itertools
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -31,9 +31,8 @@ from .._aws.examination import Budget
 from .._aws.gateway import AwsFailure, Gateway, asking
 from .._aws.metrics import published_metrics
 from .._aws.sdk_errors import ResponseParserError
-from .._aws.version_listing import separate
 from .._core.causes import Cause, Finding, Scope
-from .._core.checks import Area, Check, Status, Verdict, problems, verdict_of, with_warnings
+from .._core.checks import Area, Check, Status, problems, verdict_of, with_warnings
 from .._core.constraints import check_accounts
 from .._core.content import Method
 from .._core.evidence_words import recovery_sentence
@@ -75,6 +74,7 @@ from .clients import Clients
 from .evidence_run import FINDINGS, EvidenceRun, NotWritten, unfinished_notes
 from .pair_options import credentials_from
 from .progress_file import ProgressFile
+from .verify_options import Wishes
 
 _ENDED = "the run was ended"
 
@@ -86,58 +86,6 @@ _MOST_DIFFERING = 10_000
 
 class Interrupted(Exception):
     """Somebody ended the run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """The options of a verify that are not the pair's.
-
-    Raises:
-        InvalidInput: one of them cannot be right; nothing was asked of AWS.
-    """
-
-    rpo_seconds: int
-    prefixes: tuple[str, ...]
-    accepted: frozenset[Cause]
-    max_head_requests: int
-    head_requests_per_second: int
-    max_findings: int
-    content: Method
-    sample_size: int
-    max_transfer_bytes: int
-    canary: bool
-    deadline_seconds: int
-    warnings: frozenset[Area]
-    fail_on: frozenset[Verdict]
-
-    @classmethod
-    def of(cls, params: Mapping[str, Any]) -> Wishes:
-        """From the parameters of the task."""
-        lists = {
-            "prefixes": tuple(prefix for prefix in separate(params["prefixes"]) if prefix),  # the empty one means all
-            "accepted": frozenset(Cause(cause) for cause in params["accepted_causes"]),
-            "content": Method(params["content"]),
-            "warnings": frozenset(Area(area) for area in params["warnings"]),
-            "fail_on": frozenset(Verdict(verdict) for verdict in params["fail_on"]),
-        }
-        return cls(**lists, **{name: params[name] for name in cls.__slots__ if name not in lists})
-
-    def __post_init__(self) -> None:
-        if self.deadline_seconds < 1:
-            raise InvalidInput("deadline_seconds must be at least 1. Without waiting, set `canary: false`.")
-        for name, least in (
-            ("rpo_seconds", 1),
-            ("max_head_requests", 0),
-            ("head_requests_per_second", 1),
-            ("max_findings", 0),
-            ("sample_size", 1),
-            ("max_transfer_bytes", 0),
-        ):
-            if getattr(self, name) < least:
-                raise InvalidInput(f"{name} is {getattr(self, name)}. Use {least} or more.")
-        too_long = [prefix for prefix in self.prefixes if len(prefix.encode("utf-8", "surrogatepass")) > 1024]
-        if too_long:
-            raise InvalidInput(f"prefixes: '{too_long[0][:60]}...' is longer than a key, 1024 bytes. Shorten it.")
 
 
 @dataclass(slots=True)

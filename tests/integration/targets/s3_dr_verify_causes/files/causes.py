@@ -206,7 +206,13 @@ class World:
         return {}
 
     def emptied(self) -> dict[str, Any]:
-        """Deleting many versions takes longer than all the rest, and DeleteObjects no key that XML cannot hold."""
+        """Deleting many versions takes longer than all the rest, and DeleteObjects no key that XML cannot hold.
+
+        Where the target ended before both buckets were made, there is nothing to empty.
+        """
+        made = {bucket["Name"] for bucket in client("s3").list_buckets()["Buckets"]}
+        if not {self.primary.name, self.dr.name} <= made:
+            return {}
         control("filling", bucket=self.primary.name, destination=self.dr.name, key="many/key", versions=0)
         for bucket in (self.primary, self.dr):
             for key, version in bucket.held():

@@ -48,7 +48,8 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import cli
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import verification
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import EvidenceRun, NotWritten
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.progress_file import ProgressFile
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verification import Shown, Wishes
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verification import Shown
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verify_options import Wishes
 from ansible_collections.crossregion.s3_dr.plugins.modules import s3_dr_verify
 from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import Call, FakeAws, client_error
@@ -932,35 +933,29 @@ def stops_of(world: World) -> list[threading.Event]:
     return stopped
 
 
-def test_a_canary_that_is_just_being_written_ends_with_the_run(world: World) -> None:
-    world.aws.replicates = lambda version: "PENDING"
-    begun, first = threading.Event(), threading.Lock()
+def end_during(world: World, operation: str) -> None:
+    """End the run while a canary makes this call, which comes back after the run has heard of it."""
+    stopped, under_way, first = stops_of(world), threading.Event(), threading.Lock()
 
     def end(call: Call) -> None:
-        if call.operation == "ListObjectVersions" and begun.wait(30) and first.acquire(blocking=False):
+        if call.operation == "ListObjectVersions" and under_way.wait(30) and first.acquire(blocking=False):
             os.kill(os.getpid(), signal.SIGTERM)
-        if call.operation == "PutObject":
-            begun.set()
+        if call.operation == operation:
+            under_way.set()
             assert stopped[0].wait(30)
 
-    stopped = stops_of(world)
     world.aws.interrupt = end
+
+
+def test_a_canary_that_is_just_being_written_ends_with_the_run(world: World) -> None:
+    world.aws.replicates = lambda version: "PENDING"
+    end_during(world, "PutObject")
     result = world.verify(deadline_seconds=3600)
     assert [canary["status"] for canary in result["canaries"]] == ["late"]
 
 
 def test_a_canary_that_arrives_while_the_run_ends_tells_how_long_it_took(world: World) -> None:
-    first, flying = threading.Lock(), threading.Event()
-
-    def end(call: Call) -> None:
-        if call.operation == "ListObjectVersions" and flying.wait(30) and first.acquire(blocking=False):
-            os.kill(os.getpid(), signal.SIGTERM)
-        if call.operation == "GetObject":
-            flying.set()
-            assert stopped[0].wait(30)
-
-    stopped = stops_of(world)
-    world.aws.interrupt = end
+    end_during(world, "GetObject")
     (canary,) = world.verify(deadline_seconds=3600)["canaries"]
     assert (canary["status"], canary["reason"], canary["left_behind"]) == ("replicated", None, [])
     assert 0 <= canary["seconds"] < 60
