@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from local_aws.contract.test_events import a_key
+
 NAMESPACE = "Contract"
 
 
@@ -84,6 +86,70 @@ def test_topic_without_a_policy_of_its_own(world):
     alarm(world, metric, {"x": "y"}, Period=60, AlarmActions=[topic])
     publish(world, metric, 5, x="y")
     world.until(received, "the message came")
+
+
+@pytest.mark.parametrize("closed", ["topic", "queue"])
+@pytest.mark.parametrize("key", ["of AWS", "silent"])
+def test_key_that_does_not_let_through(world, closed, key):
+    """CloudWatch User Guide, Notify_Users_Alarm_Changes; SNS Developer Guide, sns-key-management: the key of an
+    encrypted topic must let CloudWatch use it, that of an encrypted queue SNS; the keys of AWS let nobody."""
+    metric, (topic, received) = world.name("metric"), encrypted(world, "topic", "cloudwatch.amazonaws.com")
+    services = {"topic": [], "queue": []} if key == "silent" else {"topic": "alias/aws/sns", "queue": "alias/aws/sqs"}
+    other, nothing = encrypted(world, closed, services[closed])
+    alarm(world, metric, {"x": "y"}, Period=60, AlarmActions=[other, topic])
+    publish(world, metric, 5, x="y")
+    world.until(received, "the message came where it was allowed")
+    assert nothing() == []
+
+
+def test_encrypted_queue_of_a_topic(world):
+    """SNS Developer Guide, sns-key-management: a key that lets SNS use it."""
+    metric, (topic, received) = world.name("metric"), encrypted(world, "queue", "sns.amazonaws.com")
+    alarm(world, metric, {"x": "y"}, Period=60, AlarmActions=[topic])
+    publish(world, metric, 5, x="y")
+    world.until(received, "the message came")
+
+
+def encrypted(world, what, service):
+    """A topic and its queue, one of them with the key named, or with one that this service may use."""
+    topic, received = topic_with_queue(world)
+    if isinstance(service, str) and "/" in service:
+        key = service
+    else:
+        key = a_key(world, world.source_region, *([service] if service else []))
+    if what == "topic":
+        sns = world.client("sns")
+        sns.set_topic_attributes(TopicArn=topic, AttributeName="KmsMasterKeyId", AttributeValue=key)
+    else:
+        subscriptions = world.client("sns").list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        sqs = world.client("sqs")
+        url = sqs.get_queue_url(QueueName=subscriptions[0]["Endpoint"].rpartition(":")[2])["QueueUrl"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"KmsMasterKeyId": key})
+    return topic, received
+
+
+def test_subscription_by_mail_waits(world, refused):
+    """SNS API, Subscribe and Subscription: mail and URLs have to be confirmed; a queue of the account has not."""
+    sns = world.client("sns")
+    topic, _received = topic_with_queue(world)
+    subscribe = {"TopicArn": topic, "Protocol": "email", "Endpoint": "somebody@example.com"}
+    assert sns.subscribe(**subscribe)["SubscriptionArn"] == "pending confirmation"
+    assert sns.subscribe(**subscribe)["SubscriptionArn"] == "pending confirmation"
+    arn = sns.subscribe(**subscribe, ReturnSubscriptionArn=True)["SubscriptionArn"]
+    assert sns.get_subscription_attributes(SubscriptionArn=arn)["Attributes"]["PendingConfirmation"] == "true"
+    listed = {
+        item["Protocol"]: item["SubscriptionArn"]
+        for item in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    }
+    assert listed["email"] == "PendingConfirmation"
+    assert listed["sqs"].startswith(f"{topic}:")
+    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    assert (attributes["SubscriptionsPending"], attributes["SubscriptionsConfirmed"]) == ("1", "1")
+    with refused("InvalidParameter"):
+        sns.unsubscribe(SubscriptionArn="PendingConfirmation")
+    sns.unsubscribe(SubscriptionArn=listed["sqs"])
+    left = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    assert [item["Protocol"] for item in left] == ["email"]
 
 
 def test_m_of_n_periods(world):
@@ -230,6 +296,41 @@ def test_ops_item_is_not_made_twice(world):
     assert {item["OpsItemId"] for item in ops_items(world, title)} == {first, second}
 
 
+def test_long_titles_of_ops_items(world, refused):
+    """Systems Manager API, DescribeOpsItems: Equal compares 100 characters of a title, and takes no more."""
+    ssm, title = world.client("ssm"), world.name("item").ljust(120, "x")
+    item = ssm.create_ops_item(Title=title, Source="contract", Description="test")
+    world.cleanup.callback(resolve, world, item)
+
+    def ask(value):
+        wish = [{"Key": "Title", "Values": [value], "Operator": "Equal"}]
+        return [found["Title"] for found in ssm.describe_ops_items(OpsItemFilters=wish)["OpsItemSummaries"]]
+
+    assert ask(title[:100]) == [title]
+    assert ask(title[:99]) == []
+    with refused("OpsItemInvalidParameterException"):
+        ask(title)
+
+
+def test_pages_of_ops_items(world):
+    """Systems Manager API, DescribeOpsItems: MaxResults and NextToken."""
+    ssm, title = world.client("ssm"), world.name("item")
+    for _number in range(3):
+        resolve_later = ssm.create_ops_item(Title=title, Source="contract", Description="test")
+        world.cleanup.callback(resolve, world, resolve_later)
+    wish = [{"Key": "Title", "Values": [title], "Operator": "Equal"}]
+    pages = list(ssm.get_paginator("describe_ops_items").paginate(OpsItemFilters=wish, MaxResults=2))
+    assert [len(page["OpsItemSummaries"]) for page in pages] == [2, 1]
+
+
+def test_reserved_keys_of_operational_data(world, refused):
+    """Systems Manager API, CreateOpsItem: keys do not begin with aws, amazon, amzn or ssm."""
+    data = {"/ssm/pair": {"Value": "x", "Type": "String"}}
+    wish = {"Title": world.name("item"), "Source": "contract", "Description": "test", "OperationalData": data}
+    with refused("OpsItemInvalidParameterException"):
+        world.client("ssm").create_ops_item(**wish)
+
+
 def test_absent_ops_item(world, refused):
     """Systems Manager API, GetOpsItem: OpsItemNotFoundException."""
     with refused("OpsItemNotFoundException"):
@@ -255,3 +356,12 @@ def test_alarm_on_an_expression_keeps_its_metrics(world):
     found = cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]
     assert found["Metrics"] == metrics
     assert found.get("MetricName") is found.get("Period") is None
+
+
+@pytest.mark.parametrize("operation", ["describe_alarms", "delete_alarms"])
+def test_as_many_names_as_a_request_takes(world, refused, operation):
+    """CloudWatch API, DescribeAlarms and DeleteAlarms: up to 100 names."""
+    ask, names = getattr(world.client("cloudwatch"), operation), [world.name("absent") for _number in range(101)]
+    ask(AlarmNames=names[:100])
+    with refused("ValidationError"):
+        ask(AlarmNames=names)

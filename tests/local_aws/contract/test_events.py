@@ -234,3 +234,130 @@ def test_filter_names_come_back(world, names):
     notify(world, bucket, QueueConfigurations=[configuration])
     found = world.s3_of(bucket).get_bucket_notification_configuration(Bucket=bucket)
     assert found["QueueConfigurations"] == [configuration]
+
+
+def a_key(world, region, *services):
+    """A KMS key that these services may use for messages of this account."""
+    kms, account = world.client("kms", region), world.account_id()
+    owner = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "kms:*"}
+    use = {
+        "Effect": "Allow",
+        "Principal": {"Service": list(services)},
+        "Action": ["kms:GenerateDataKey*", "kms:Decrypt"],
+        "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+    }
+    statements = [statement | {"Resource": "*"} for statement in ([owner, use] if services else [owner])]
+    key = kms.create_key(Policy=json.dumps({"Version": "2012-10-17", "Statement": statements}))["KeyMetadata"]
+    world.cleanup.callback(kms.schedule_key_deletion, KeyId=key["KeyId"], PendingWindowInDays=7)
+    return key["Arn"]
+
+
+def encrypted_queue(world, region, key):
+    sqs = world.client("sqs", region)
+    arn, received = new_queue(world, region)
+    url = sqs.get_queue_url(QueueName=arn.rpartition(":")[2])["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"KmsMasterKeyId": key})
+    return arn, received
+
+
+@pytest.mark.parametrize("key", ["alias/aws/sqs", "silent", "open"])
+def test_encrypted_queue(world, refused, key):
+    """S3 User Guide, grant-destinations-permissions-to-s3: the key's policy must let S3 use it, so it cannot be that
+    of AWS; otherwise the destination is refused."""
+    bucket, region = world.bucket(), world.source_region
+    services = ["s3.amazonaws.com"] if key == "open" else []
+    arn, received = encrypted_queue(world, region, key if "/" in key else a_key(world, region, *services))
+    wish = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:Replication:*"]}]}
+    if key == "open":
+        notify(world, bucket, **wish)
+        assert world.until(received, "the test event came")[0]["Event"] == "s3:TestEvent"
+    else:
+        with refused("InvalidArgument"):
+            notify(world, bucket, **wish)
+
+
+def test_key_that_is_closed_later(world):
+    """S3 User Guide, grant-destinations-permissions-to-s3: events are lost while the key does not let S3 in."""
+    source, kms = failing_pair(world), world.client("kms")
+    key = a_key(world, world.source_region, "s3.amazonaws.com")
+    arn, received = encrypted_queue(world, world.source_region, key)
+    notify(world, source, QueueConfigurations=[{"QueueArn": arn, "Events": ["s3:Replication:*"]}])
+    world.until(received, "the test event came")
+    kms.disable_key(KeyId=key)
+    world.put(source, "lost")
+    assert world.until_final(source, "lost") == "FAILED"
+    kms.enable_key(KeyId=key)
+    world.put(source, "told")
+    records = [record for message in world.until(received, "the event came") for record in message["Records"]]
+    assert [record["s3"]["object"]["key"] for record in records] == ["told"]
+
+
+EVERYTHING, FAILURE = "s3:Replication:*", "s3:Replication:OperationFailedReplication"
+
+
+def entry(arn, *events, **filters):
+    rules = [{"Name": name, "Value": value} for name, value in filters.items()]
+    return {"QueueArn": arn, "Events": list(events), **({"Filter": {"Key": {"FilterRules": rules}}} if rules else {})}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "fits"),
+    [
+        (([EVERYTHING], {}), ([EVERYTHING], {}), False),
+        (([EVERYTHING], {}), ([FAILURE], {}), False),
+        (([EVERYTHING], {}), ([FAILURE], {"prefix": "in/"}), False),
+        (([FAILURE], {"prefix": "in/"}), ([FAILURE], {"prefix": "in/new/"}), False),
+        (([FAILURE], {"prefix": "in/"}), ([FAILURE], {"prefix": "out/"}), True),
+        (([FAILURE], {"prefix": "in/", "suffix": ".a"}), ([FAILURE], {"prefix": "in/", "suffix": ".b"}), True),
+        (([EVERYTHING], {}), (["s3:ObjectCreated:*"], {}), True),
+    ],
+)
+def test_entries_that_overlap(world, refused, first, second, fits):
+    """S3 User Guide, notification-how-to-filtering: for the same event, prefixes or suffixes must keep them apart."""
+    bucket = world.bucket()
+    arns = [new_queue(world, world.source_region)[0] for _number in range(2)]
+    entries = [entry(arn, *events, **filters) for arn, (events, filters) in zip(arns, (first, second), strict=True)]
+    if fits:
+        notify(world, bucket, QueueConfigurations=entries)
+    else:
+        with refused("InvalidArgument"):
+            notify(world, bucket, QueueConfigurations=entries)
+
+
+@pytest.mark.parametrize("what", ["fifo", "absent", "region", "id", "event"])
+def test_configuration_that_is_refused(world, refused, what):
+    """S3 User Guide, notification-how-to-event-types-and-destinations: no FIFO queues, the bucket's Region; S3 API,
+    PutBucketNotificationConfiguration: what is there and is known."""
+    bucket, region = world.bucket(), world.dr_region if what == "region" else world.source_region
+    arn = new_queue(world, region)[0]
+    entries = [entry(arn, FAILURE, prefix="a") | {"Id": "one"}]
+    if what == "absent":
+        entries[0]["QueueArn"] = f"{arn}-absent"
+    elif what == "event":
+        entries[0]["Events"] = ["s3:Replication:NoSuchEvent"]
+    elif what == "id":
+        entries.append(entry(arn, FAILURE, prefix="b") | {"Id": "one"})
+    elif what == "fifo":
+        sqs = world.client("sqs")
+        url = sqs.create_queue(QueueName=f"{world.name('queue')}.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+        world.cleanup.callback(sqs.delete_queue, QueueUrl=url)
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = allowing("s3.amazonaws.com", "sqs:SendMessage", found)
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        entries[0]["QueueArn"] = found
+    with refused("InvalidArgument"):
+        notify(world, bucket, QueueConfigurations=entries)
+
+
+def test_what_is_kept_of_a_configuration(world):
+    """S3 API, PutBucketNotificationConfiguration: IDs and EventBridge as they were put; without an ID S3 makes one."""
+    bucket, (arn, _received) = world.bucket(), new_queue(world, world.source_region)
+    entries = [entry(arn, FAILURE) | {"Id": "s3-dr/pair/replication"}, entry(arn, "s3:ObjectCreated:*")]
+    notify(world, bucket, EventBridgeConfiguration={}, QueueConfigurations=entries)
+    found = world.s3_of(bucket).get_bucket_notification_configuration(Bucket=bucket)
+    assert found["EventBridgeConfiguration"] == {}
+    named, unnamed = found["QueueConfigurations"]
+    assert named["Id"] == "s3-dr/pair/replication"
+    assert unnamed["Id"]
+    notify(world, bucket)
+    assert "QueueConfigurations" not in world.s3_of(bucket).get_bucket_notification_configuration(Bucket=bucket)

@@ -123,6 +123,115 @@ def policy_of(world, bucket):
     yield service | {"Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*", "Condition": account}
 
 
+def trail_key(world, region=None, without=None):
+    """A key with the policy of the CloudTrail User Guide, but for the action in ``without``."""
+    kms, account = world.client("kms", region or world.source_region), world.account_id()
+    owner = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{account}:root"}, "Action": "kms:*"}
+    service = {"Effect": "Allow", "Principal": {"Service": "cloudtrail.amazonaws.com"}}
+    trails = f"arn:aws:cloudtrail:*:{account}:trail/*"
+    uses = [
+        {
+            "Action": "kms:GenerateDataKey*",
+            "Condition": {
+                "StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails},
+                "ArnLike": {"aws:SourceArn": trails},
+            },
+        },
+        {"Action": "kms:DescribeKey", "Condition": {"StringEquals": {"aws:SourceAccount": account}}},
+    ]
+    statements = [owner, *(service | use for use in uses if use["Action"] != without)]
+    document = {"Version": "2012-10-17", "Statement": [statement | {"Resource": "*"} for statement in statements]}
+    key = kms.create_key(Policy=json.dumps(document))["KeyMetadata"]
+    world.cleanup.callback(kms.schedule_key_deletion, KeyId=key["KeyId"], PendingWindowInDays=7)
+    return key["Arn"]
+
+
+@pytest.mark.parametrize("named", ["arn", "id", "alias"])
+def test_encrypted_log_files(world, named):
+    """CloudTrail User Guide, encrypting-cloudtrail-log-files-with-aws-kms; API, CreateTrail: KmsKeyId is an ARN."""
+    source, key, kms, alias = world.bucket(), trail_key(world), world.client("kms"), f"alias/{world.name('key')}"
+    kms.create_alias(AliasName=alias, TargetKeyId=key)
+    world.cleanup.callback(kms.delete_alias, AliasName=alias)
+    identifier = {"arn": key, "id": key.rpartition("/")[2], "alias": alias}[named]
+    name, log = logging_trail(world, data_events(source, **WRITES), KmsKeyId=identifier)
+    trails = world.client("cloudtrail")
+    assert trails.get_trail(Name=name)["Trail"]["KmsKeyId"] == key
+    if named == "arn":
+        world.put(source)
+        world.until(lambda: records(world, log), "the write was logged")
+        (file,) = log_files(world, log)
+        assert world.head(log, file)["SSEKMSKeyId"] == key
+        trails.update_trail(Name=name, KmsKeyId="")
+        assert "KmsKeyId" not in trails.get_trail(Name=name)["Trail"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ("kms:GenerateDataKey*", "InsufficientEncryptionPolicyException"),
+        ("kms:DescribeKey", "InsufficientEncryptionPolicyException"),
+        ("region", "KmsKeyNotFoundException"),
+        ("absent", "KmsKeyNotFoundException"),
+    ],
+)
+def test_key_that_cannot_be_used(world, refused, wrong, code):
+    """CloudTrail User Guide, create-kms-key-policy-for-cloudtrail; API, CreateTrail and UpdateTrail: the key lets
+    CloudTrail use it, and is in the Region of the bucket."""
+    name, bucket = world.name("trail"), world.bucket()
+    allow_logging(world, bucket, name)
+    key = trail_key(world, world.dr_region if wrong == "region" else None, without=wrong)
+    if wrong == "absent":
+        key = f"{key.rpartition('/')[0]}/11111111-2222-3333-4444-555555555555"
+    with refused(code):
+        create(world, name, bucket, KmsKeyId=key)
+    create(world, name, bucket)
+    with refused(code):
+        world.client("cloudtrail").update_trail(Name=name, KmsKeyId=key)
+
+
+def test_log_bucket_with_default_retention(world):
+    """S3 User Guide, object-lock: the default retention of the log bucket protects the log files."""
+    source, name = world.bucket(), world.name("trail")
+    log, s3 = world.name("bucket"), world.client("s3")
+    s3.create_bucket(Bucket=log, ObjectLockEnabledForBucket=True)
+    world.regions[log] = world.source_region
+    world.cleanup.callback(remove_locked, s3, log)
+    retention = {"Mode": "GOVERNANCE", "Days": 1}
+    s3.put_object_lock_configuration(
+        Bucket=log, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": retention}}
+    )
+    allow_logging(world, log, name)
+    create(world, name, log)
+    trails = world.client("cloudtrail")
+    trails.put_event_selectors(TrailName=name, AdvancedEventSelectors=[data_events(source, **WRITES)])
+    trails.start_logging(Name=name)
+    world.put(source)
+    world.until(lambda: records(world, log), "the write was logged")
+    trails.stop_logging(Name=name)
+    (file,) = log_files(world, log)
+    assert world.head(log, file)["ObjectLockMode"] == "GOVERNANCE"
+
+
+def remove_locked(s3, bucket):
+    for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
+        options = {"Bucket": bucket, "Key": version["Key"], "VersionId": version["VersionId"]}
+        s3.delete_object(**options, BypassGovernanceRetention=True)
+    s3.delete_bucket(Bucket=bucket)
+
+
+def test_more_values_than_a_trail_has(world, refused):
+    """CloudTrail User Guide, WhatIsCloudTrail-Limits: 500 values in all advanced selectors together."""
+    name, bucket = world.name("trail"), world.bucket()
+    allow_logging(world, bucket, name)
+    create(world, name, bucket)
+    buckets = [f"bucket-{number}" for number in range(498)]
+    selector = data_events(*buckets)
+    put = world.client("cloudtrail").put_event_selectors
+    put(TrailName=name, AdvancedEventSelectors=[selector])
+    with refused("InvalidEventSelectorsException"):
+        put(TrailName=name, AdvancedEventSelectors=[selector, MANAGEMENT])
+
+
 def test_changes_are_made_in_the_home_region(world, refused):
     """CloudTrail API, UpdateTrail and others: InvalidHomeRegionException elsewhere, where the trail is seen."""
     name, bucket = world.name("trail"), world.bucket()

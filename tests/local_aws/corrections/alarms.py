@@ -24,9 +24,12 @@ uses(
     "_dispatch_alarm_actions(alarm, old_state, new_state, reason)",
     "_evaluate_parent_alarms(child, seen)",
     "_evaluate_all_alarms()",
+    "_error(code, message, status, use_json, use_cbor)",
 )
 
 EVALUATE_SECONDS = 2.0  # AWS evaluates each minute; tests do not want to wait for that
+
+NAMES = 100  # in one request
 
 Alarm = dict[str, Any]
 
@@ -64,6 +67,18 @@ def keep_metrics_of_alarm(
         for name in ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Unit"):
             alarm.pop(name, None)
     return answer
+
+
+@corrects("services.cloudwatch", "_delete_alarms(params, cbor_data, is_cbor, is_json)")
+@corrects("services.cloudwatch", "_describe_alarms(params, cbor_data, is_cbor, is_json)")
+def limit_names(
+    original: Callable[..., Any], params: dict[str, Any], data: dict[str, Any], is_cbor: bool, is_json: bool = False
+) -> Any:
+    """CloudWatch API, DeleteAlarms and DescribeAlarms: AlarmNames has up to 100 items."""
+    if len(data.get("AlarmNames") or []) <= NAMES:
+        return original(params, data, is_cbor, is_json)
+    text = f"1 validation error detected: alarmNames must have length less than or equal to {NAMES}"
+    return cloudwatch._error("ValidationError", text, 400, use_json=is_json, use_cbor=is_cbor)
 
 
 def values_by_period(alarm: Alarm, now: float) -> list[float | None]:

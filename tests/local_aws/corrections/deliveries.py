@@ -10,6 +10,7 @@ from typing import Any
 from ministack.core.responses import get_account_id
 from ministack.services import sns, sqs
 
+from .delivery_keys import Sending
 from .fitting import corrects, uses
 from .role import service_may
 
@@ -25,9 +26,8 @@ def ask_topic(
 ) -> bool:
     """S3 User Guide, grant-destinations-permissions-to-s3: the topic's policy must let the service publish."""
     topic = sns._topic_by_arn_any_scope(topic_arn)
-    return topic is not None and may_send(
-        service, "sns:Publish", topic_arn, topic["attributes"].get("Policy"), source_arn, source_account
-    )
+    sending = Sending(service, source_arn, source_account, topic_arn)
+    return topic is not None and may_send(sending, "sns:Publish", topic["attributes"])
 
 
 @corrects("services.sqs", "queue_policy_allows(queue_arn, service, source_arn, source_account)")
@@ -37,14 +37,17 @@ def ask_queue(
     """S3 User Guide, grant-destinations-permissions-to-s3; SNS Developer Guide, subscribe-sqs-queue-to-sns-topic: the
     queue's policy must let the service send."""
     queue = sqs._queue_by_arn(queue_arn)
-    return queue is not None and may_send(
-        service, "sqs:SendMessage", queue_arn, queue["attributes"].get("Policy"), source_arn, source_account
-    )
+    sending = Sending(service, source_arn, source_account, queue_arn)
+    return queue is not None and may_send(sending, "sqs:SendMessage", queue["attributes"])
 
 
-def may_send(service: str, action: str, resource: str, policy: str | None, source: str, account: str) -> bool:
-    keys = {"aws:SourceArn": source, "aws:SourceAccount": account, "aws:SourceOwner": account}
-    return bool(policy) and service_may(service, action, resource, policy, keys)
+def may_send(sending: Sending, action: str, attributes: dict[str, str]) -> bool:
+    """What the target's policy says and, if it is encrypted, its key's."""
+    account, policy, key = sending.account, attributes.get("Policy"), attributes.get("KmsMasterKeyId")
+    keys = {"aws:SourceArn": sending.source, "aws:SourceAccount": account, "aws:SourceOwner": account}
+    if not policy or not service_may(sending.service, action, sending.target, policy, keys):
+        return False
+    return not key or sending.may_use(key)
 
 
 @corrects("services.cloudwatch", "_dispatch_alarm_actions(alarm, old_state, new_state, reason)")

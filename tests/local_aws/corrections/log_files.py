@@ -184,10 +184,11 @@ def deliver() -> None:
 
 
 def write(trail: Trail, region: str, events: list[Event]) -> None:
-    """The bucket must still be there, and its policy allow it."""
+    """The bucket and the key must still be there, and their policies allow it."""
     bucket = trail["S3BucketName"]
     status = _delivered.setdefault(trail["TrailARN"], {})
     problem = trails.bucket_problem(trail["TrailARN"], bucket, trail["S3KeyPrefix"])
+    problem = problem or trails.key_problem(trail["TrailARN"], bucket, trail.get("KmsKeyId"))
     if problem:
         missing = b"S3BucketDoesNotExistException" in problem[2]
         status["LatestDeliveryError"] = "NoSuchBucket" if missing else "AccessDenied"

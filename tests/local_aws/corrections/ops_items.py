@@ -8,26 +8,24 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
-from ministack.core.responses import AccountRegionScopedDict, error_response_json, json_response, request_scope
+from ministack.core.responses import AccountRegionScopedDict, request_scope
 
-from .fitting import corrects, uses
+from .fitting import corrects
+from .systems_manager import Refused, operation
 
-uses(
-    "core.responses",
-    "json_response(data, status, content_type)",
-    "error_response_json(code, message, status, extra, message_key, content_type)",
-)
-
-Answer = tuple[int, dict[str, str], bytes]
 Item = dict[str, Any]
 
 _items: Any = AccountRegionScopedDict()  # by ID
 
 ACTION = re.compile(r"arn:aws:ssm:([\w-]+):(\d{12}):opsitem:([1-4])(?:#CATEGORY=(\w+))?")
 DEDUPLICATION = "/aws/dedup"
+KEYS_OF_AWS = (DEDUPLICATION, "/aws/resources", "/aws/automations")
+RESERVED = ("amazon", "aws", "amzn", "ssm")
+PAGE = 50
+TITLE_COMPARED = 100
 # Members of an item that a filter of DescribeOpsItems may name.
 FILTERS = {
     "OpsItemId": "OpsItemId",
@@ -39,15 +37,12 @@ FILTERS = {
 }
 
 
-class Refused(Exception):
-    """An answer of AWS: its error code and message."""
-
-
 def create(data: dict[str, Any]) -> Item:
     """Systems Manager API, CreateOpsItem: an open item with the same deduplication string is not made twice."""
     for name in ("Title", "Source", "Description"):
         if not data.get(name):
             raise Refused("OpsItemInvalidParameterException", f"{name} is required")
+    check_keys(data)
     for item in _items.values():
         if item["Status"] != "Resolved" and deduplication(item) and deduplication(item) == deduplication(data):
             raise Refused("OpsItemAlreadyExistsException", f"OpsItem {item['OpsItemId']} already exists")
@@ -65,21 +60,32 @@ def create(data: dict[str, Any]) -> Item:
     return item
 
 
+def check_keys(data: dict[str, Any]) -> None:
+    """Systems Manager API, CreateOpsItem: what the keys of operational data do not begin with, but for AWS's own."""
+    for key in data.get("OperationalData") or {}:
+        if key not in KEYS_OF_AWS and key.lstrip("/").startswith(RESERVED):
+            raise Refused("OpsItemInvalidParameterException", f"{key} is reserved, and no key of operational data")
+
+
 def deduplication(item: dict[str, Any]) -> str | None:
     value: str | None = (item.get("OperationalData") or {}).get(DEDUPLICATION, {}).get("Value")
     return value
 
 
+@operation("CreateOpsItem")
 def create_op(data: dict[str, Any]) -> dict[str, Any]:
     return {"OpsItemId": create(data)["OpsItemId"]}
 
 
+@operation("GetOpsItem")
 def get(data: dict[str, Any]) -> dict[str, Any]:
     return {"OpsItem": existing(data)}
 
 
+@operation("UpdateOpsItem")
 def update(data: dict[str, Any]) -> dict[str, Any]:
     item = existing(data)
+    check_keys(data)
     given = {name: value for name, value in data.items() if name not in ("OpsItemId", "OperationalDataToDelete")}
     operational = {**item["OperationalData"], **given.pop("OperationalData", {})}
     for name in data.get("OperationalDataToDelete", []):
@@ -89,17 +95,27 @@ def update(data: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+@operation("DescribeOpsItems")
 def describe(data: dict[str, Any]) -> dict[str, Any]:
-    """Systems Manager API, DescribeOpsItems: all filters must hold, each with one of its values."""
+    """Systems Manager API, DescribeOpsItems: all filters must hold, each with one of its values; up to 50 a page."""
     found = [item for item in _items.values() if all(holds(wish, item) for wish in data.get("OpsItemFilters", []))]
-    return {"OpsItemSummaries": sorted(found, key=lambda item: -item["CreatedTime"])}
+    found.sort(key=lambda item: -item["CreatedTime"])
+    first = int(data.get("NextToken") or 0)
+    after = first + min(data.get("MaxResults") or PAGE, PAGE)
+    rest = {"NextToken": str(after)} if after < len(found) else {}
+    return {"OpsItemSummaries": found[first:after], **rest}
 
 
 def holds(wish: dict[str, Any], item: Item) -> bool:
+    """Systems Manager API, DescribeOpsItems: the operator Equal compares 100 characters of a title."""
     if wish["Key"] not in FILTERS:
         raise Refused("OpsItemInvalidParameterException", f"{wish['Key']} is not known here")
     value = str(item.get(FILTERS[wish["Key"]], ""))
     contains = wish["Operator"] == "Contains"
+    if wish["Key"] == "Title" and not contains:
+        if any(len(wanted) > TITLE_COMPARED for wanted in wish["Values"]):
+            raise Refused("OpsItemInvalidParameterException", "The filter value exceeds the length limit")
+        value = value[:TITLE_COMPARED]
     return any(wanted in value if contains else wanted == value for wanted in wish["Values"])
 
 
@@ -108,34 +124,6 @@ def existing(data: dict[str, Any]) -> Item:
     if item is None:
         raise Refused("OpsItemNotFoundException", f"OpsItem {data['OpsItemId']} not found")
     return item
-
-
-OPERATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "CreateOpsItem": create_op,
-    "GetOpsItem": get,
-    "UpdateOpsItem": update,
-    "DescribeOpsItems": describe,
-}
-
-
-@corrects("services.ssm", "handle_request(method, path, headers, body, query_params)")
-async def answer_ops_items(
-    original: Callable[..., Awaitable[Answer]],
-    method: str,
-    path: str,
-    headers: dict[str, str],
-    body: bytes,
-    query_params: dict[str, Any],
-) -> Answer:
-    """Systems Manager API: the operations on OpsItems."""
-    operation = OPERATIONS.get(headers.get("x-amz-target", "").rpartition(".")[2])
-    if operation is None:
-        return await original(method, path, headers, body, query_params)
-    try:  # MiniStack has no type hints, hence the ignores
-        return json_response(operation(json.loads(body)))  # type: ignore[no-any-return]
-    except Refused as refused:
-        code, message = refused.args
-        return error_response_json(code, message, 400)  # type: ignore[no-any-return]
 
 
 @corrects("services.cloudwatch", "_dispatch_alarm_actions(alarm, old_state, new_state, reason)")
