@@ -14,7 +14,7 @@ LOCK = UV_CACHE_DIR=.cache/uv $(DEV) -m uv pip compile --quiet --upgrade --unive
 # A git hook sets these, and git would then look at the wrong repository.
 unexport GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE
 
-.PHONY: help env demo test quick lint unit contract ruff mypy ansible-lint hygiene sanity docs build integration integration-moto molecule benchmark lock clean
+.PHONY: help env demo test quick lint unit contract eda ruff mypy ansible-lint hygiene sanity docs build integration integration-moto molecule benchmark lock clean
 
 help:
 	@echo 'make demo         try the collection on a local AWS: needs no account and touches nothing outside .cache'
@@ -22,6 +22,7 @@ help:
 	@echo 'make quick        the checks that take seconds: unit, mypy, ruff, hygiene'
 	@echo 'make unit         unit tests; ARGS="-k plan -x" goes to pytest'
 	@echo 'make contract     tests of the local AWS itself'
+	@echo 'make eda          the rulebook of Event-Driven Ansible, on a local AWS'
 	@echo 'make lint         ruff, mypy, ansible-lint, hygiene'
 	@echo 'make sanity       ansible-test sanity'
 	@echo 'make docs         documentation and changelog'
@@ -51,7 +52,7 @@ quick: env
 lint: env
 	@$(CHECKS) ruff mypy ansible-lint hygiene
 
-unit contract ruff mypy ansible-lint hygiene sanity docs build integration integration-moto molecule: env
+unit contract eda ruff mypy ansible-lint hygiene sanity docs build integration integration-moto molecule: env
 	@$(CHECKS) $@ -- $(ARGS)
 
 benchmark: env
@@ -61,6 +62,7 @@ lock: env
 	@$(LOCK) requirements/dev.in --output-file requirements/dev.txt
 	@$(LOCK) requirements/local-aws.in --output-file requirements/local-aws.txt
 	@$(LOCK) requirements/moto.in --output-file requirements/moto.txt
+	@$(LOCK) requirements/eda.in --output-file requirements/eda.txt
 	@$(LOCK) --no-deps requirements/collections.in --output-file requirements/collections.txt
 
 clean:

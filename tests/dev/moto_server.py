@@ -10,13 +10,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from environment import make_venv
-from paths import CACHE, COLLECTION, ROOT, alone, tool_environment
+from paths import COLLECTION, tool_environment
 from runner import Log, StageFailed
+from venvs import made_when_used
 
-LOCK = ROOT / "requirements" / "moto.txt"
-VENV = CACHE / "venv" / "moto"
-STAMP = VENV / "made-from"
 START_SECONDS = 30.0
 ACCOUNT = "111122223333"
 
@@ -24,9 +21,8 @@ ACCOUNT = "111122223333"
 @contextmanager
 def moto(log: Log) -> Iterator[dict[str, str]]:
     """Yield the environment variables that lead to a fresh moto server, and stop it afterwards whatever happens."""
-    prepare()
     port = free_port()
-    command = [str(VENV / "bin" / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    command = [str(made_when_used("moto") / "bin" / "moto_server"), "-H", "127.0.0.1", "-p", str(port)]
     with log.path.with_name("moto-server.log").open("wb") as output:
         server = subprocess.Popen(
             command,
@@ -46,15 +42,6 @@ def moto(log: Log) -> Iterator[dict[str, str]]:
     finally:
         server.terminate()
         server.wait(10)
-
-
-def prepare() -> None:
-    """Install it, unless it is there already from the same lock."""
-    with alone("moto"):
-        wanted = LOCK.read_text(encoding="utf-8")
-        if not (STAMP.is_file() and STAMP.read_text(encoding="utf-8") == wanted):
-            make_venv(VENV, LOCK)
-            STAMP.write_text(wanted, encoding="utf-8")
 
 
 def free_port() -> int:

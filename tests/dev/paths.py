@@ -25,7 +25,16 @@ LOCAL_AWS_VENV = CACHE / "venv" / "local-aws"
 LOCAL_AWS_PYTHON = LOCAL_AWS_VENV / "bin" / "python"
 
 TREE = CACHE / "tree"
-COLLECTION = TREE / "ansible_collections" / "crossregion" / "s3_dr"
+MOTO_TREE = CACHE / "tree-moto"
+"""ansible-test runs integration targets of one tree one after the other, so those on moto have a tree of their own."""
+
+
+def collection_in(top: Path) -> Path:
+    """Return where a tree holds the collection."""
+    return top / "ansible_collections" / "crossregion" / "s3_dr"
+
+
+COLLECTION = collection_in(TREE)
 
 # A developer's settings for these would change what the tests see.
 _FOREIGN = ("ANSIBLE_", "AWS_", "EC2_", "BOTO_", "MOLECULE_", "XDG_", "PYTEST_", "PYTHON", "PYENV_", "VIRTUAL_ENV")

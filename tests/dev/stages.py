@@ -8,12 +8,28 @@ import json
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import archive
 import hygiene
+import tree
 from local_aws_server import LAUNCHER_PATH, local_aws, stop_local_aws
 from moto_server import moto
-from paths import CACHE, COLLECTION, HOME, LOCAL_AWS_PYTHON, ROOT, STATE, TREE, alone, tool, tool_environment
+from paths import (
+    CACHE,
+    COLLECTION,
+    HOME,
+    LOCAL_AWS_PYTHON,
+    MOTO_TREE,
+    ROOT,
+    STATE,
+    TREE,
+    alone,
+    collection_in,
+    tool,
+    tool_environment,
+)
+from rulebook import ansible_rulebook
 from runner import Log, Stage, StageFailed
 
 PYTHON_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -22,8 +38,13 @@ CORE = "ansible_collections.crossregion.s3_dr.plugins.module_utils._core"
 
 def run(log: Log, name: str, *arguments: str, **env: str) -> None:
     """Run a tool of the development environment in the tree."""
-    paths = {"ANSIBLE_COLLECTIONS_PATH": str(TREE), "PYTHONPATH": str(TREE)}
-    log.run(tool(name), *arguments, cwd=COLLECTION, env=tool_environment(**paths | env))
+    run_in(TREE, log, name, *arguments, **env)
+
+
+def run_in(top: Path, log: Log, name: str, *arguments: str, **env: str) -> None:
+    """Run a tool of the development environment in another tree."""
+    paths = {"ANSIBLE_COLLECTIONS_PATH": str(top), "PYTHONPATH": str(top)}
+    log.run(tool(name), *arguments, cwd=collection_in(top), env=tool_environment(**paths | env))
 
 
 def unit(log: Log) -> None:
@@ -35,6 +56,13 @@ def contract(log: Log) -> None:
     """The local AWS behaves as the facts about AWS say."""
     python_path = f"{TREE}:{LAUNCHER_PATH}"
     pytest(log, "tests/local_aws/contract", LOCAL_AWS_PYTHON=str(LOCAL_AWS_PYTHON), PYTHONPATH=python_path)
+
+
+def eda(log: Log) -> None:
+    """The rulebook, by ansible-rulebook itself, against a local AWS of its own."""
+    program = ansible_rulebook()
+    with alone("eda-run"), local_aws(log, "eda") as aws:
+        pytest(log, "tests/eda", **aws, **program)
 
 
 def pytest(log: Log, *folders: str, **env: str) -> None:
@@ -90,21 +118,24 @@ def build(log: Log) -> None:
 def integration(log: Log) -> None:
     """One target per module, against a local AWS of its own. See README.md here for how its address gets there."""
     with alone("integration"), local_aws(log, "integration") as aws:
-        run_targets(log, aws, *log.arguments, replicates=True)
+        run_targets(log, TREE, aws, *log.arguments, replicates=True)
 
 
 # Targets that moto can stand under, less the tasks with these tags. README.md here says what it lacks.
 MOTO_TARGETS = ("bad_input", "s3_dr_alarm_topics", "s3_dr_trail", "s3_replication_alarms", "s3_replication_pair")
-MOTO_LACKS = ("honours_conditions", "replicates", "several_accounts")
+MOTO_LACKS = ("composes_alarms", "honours_conditions", "replicates", "several_accounts")
 
 
 def integration_moto(log: Log) -> None:
     """The same targets against a second emulator, to see what is true of the local AWS only."""
-    with alone("integration"), moto(log) as aws:
-        run_targets(log, aws, "--skip-tags", ",".join(MOTO_LACKS), *(log.arguments or MOTO_TARGETS), replicates=False)
+    tree.main(MOTO_TREE)
+    with alone("integration-moto"), moto(log) as aws:
+        run_targets(
+            log, MOTO_TREE, aws, "--skip-tags", ",".join(MOTO_LACKS), *(log.arguments or MOTO_TARGETS), replicates=False
+        )
 
 
-def run_targets(log: Log, aws: dict[str, str], *arguments: str, replicates: bool) -> None:
+def run_targets(log: Log, top: Path, aws: dict[str, str], *arguments: str, replicates: bool) -> None:
     """Tell the targets by a file where AWS is, since ansible-test keeps most of the environment from them."""
     variables = {
         "local_aws_environment": aws,
@@ -113,11 +144,11 @@ def run_targets(log: Log, aws: dict[str, str], *arguments: str, replicates: bool
         "local_aws_secret_key": aws["AWS_SECRET_ACCESS_KEY"],
         "local_aws_replicates": replicates,  # else nothing that waits for an object can be asked for
     }
-    config = COLLECTION / "tests" / "integration" / "integration_config.yml"
+    config = collection_in(top) / "tests" / "integration" / "integration_config.yml"
     config.write_text(json.dumps(variables, indent=2), encoding="utf-8")
     try:
         options = ["--local", "--python", PYTHON_VERSION, "--color", "no"]
-        run(log, "ansible-test", "integration", *options, *arguments)
+        run_in(top, log, "ansible-test", "integration", *options, *arguments)
     finally:
         config.unlink()
     if not re.search(r"^Running \S+ integration test (role|script)", log.text(), re.MULTILINE):
@@ -154,16 +185,17 @@ def report(log: Log, problems: list[str]) -> None:
 
 # In this order: what takes seconds first, then the long ones side by side.
 STAGES: dict[str, Stage] = {
+    "integration": integration,  # first: it takes as long as all others together
     "hygiene": check_hygiene,
     "ruff": ruff,
     "mypy": mypy,
     "unit": unit,
     "build": build,
     "contract": contract,
+    "eda": eda,
     "sanity": sanity,
-    "integration": integration,
     "molecule": molecule,
     "ansible-lint": ansible_lint,
     "docs": docs,
-    "integration-moto": integration_moto,  # last: it waits for the other integration tests
+    "integration-moto": integration_moto,
 }

@@ -13,20 +13,21 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from paths import COLLECTION, DEV_VENV, HOME, ROOT, TREE, alone
+from paths import DEV_VENV, HOME, ROOT, TREE, alone, collection_in
 
-MANIFEST = TREE / "files"
 # A link in here leads back to the checkout, so that playbooks find the collection in it. In the tree it would recurse.
 LEFT_OUT = ".collections/"
 
 
-def main() -> None:
-    with alone("tree"):
+def main(top: Path = TREE) -> None:
+    """Make the tree below `top` as the checkout is."""
+    manifest, collection = top / "files", collection_in(top)
+    with alone(top.name):
         files = listed(ROOT)
-        synchronize(ROOT, COLLECTION, files, copied_before())
-        MANIFEST.write_text("\n".join(sorted(files)), encoding="utf-8")
-        make_repository()
-        link_dependency()
+        synchronize(ROOT, collection, files, copied_before(manifest, collection))
+        manifest.write_text("\n".join(sorted(files)), encoding="utf-8")
+        make_repository(collection)
+        link_dependency(top)
 
 
 def listed(root: Path) -> set[str]:
@@ -36,10 +37,10 @@ def listed(root: Path) -> set[str]:
     return {name for name in names if name and not name.startswith(LEFT_OUT) and os.path.lexists(root / name)}
 
 
-def copied_before() -> set[str]:
-    if MANIFEST.is_file():
-        return set(MANIFEST.read_text(encoding="utf-8").splitlines())
-    shutil.rmtree(COLLECTION, ignore_errors=True)
+def copied_before(manifest: Path, collection: Path) -> set[str]:
+    if manifest.is_file():
+        return set(manifest.read_text(encoding="utf-8").splitlines())
+    shutil.rmtree(collection, ignore_errors=True)
     return set()
 
 
@@ -77,16 +78,16 @@ def remove(top: Path, path: Path) -> None:
         folder = folder.parent
 
 
-def make_repository() -> None:
+def make_repository(collection: Path) -> None:
     """Make ansible-test ask git for the files to test. Without a commit it takes all that .gitignore does not name."""
-    if not (COLLECTION / ".git").is_dir():
+    if not (collection / ".git").is_dir():
         env = os.environ | {"HOME": str(HOME)}
-        subprocess.run(["git", "init", "--quiet", str(COLLECTION)], check=True, capture_output=True, env=env)
+        subprocess.run(["git", "init", "--quiet", str(collection)], check=True, capture_output=True, env=env)
 
 
-def link_dependency() -> None:
+def link_dependency(top: Path) -> None:
     (installed,) = DEV_VENV.glob("lib/python*/site-packages/ansible_collections/amazon/aws")
-    link = TREE / "ansible_collections" / "amazon" / "aws"
+    link = top / "ansible_collections" / "amazon" / "aws"
     if link.is_symlink() and link.resolve() == installed:
         return
     link.parent.mkdir(parents=True, exist_ok=True)
