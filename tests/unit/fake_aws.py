@@ -18,15 +18,18 @@ from botocore.exceptions import ClientError
 
 from .fake_services.calls import OWNER, READING, Answer, Call, client_error
 from .fake_services.cloudtrail import FakeCloudTrail
+from .fake_services.dashboards import FakeDashboards
 from .fake_services.iam import Role
 from .fake_services.kms import FakeKms, Key
 from .fake_services.monitoring import FakeMonitoring
+from .fake_services.queues import FakeQueues, Queue
 from .fake_services.s3 import Bucket
+from .fake_services.systems_manager import FakeSystemsManager
 
-__all__ = ["OWNER", "READING", "Answer", "Bucket", "Call", "FakeAws", "Key", "Role", "client_error"]
+__all__ = ["OWNER", "READING", "Answer", "Bucket", "Call", "FakeAws", "Key", "Queue", "Role", "client_error"]
 
 
-class FakeAws(FakeCloudTrail, FakeKms, FakeMonitoring):
+class FakeAws(FakeQueues, FakeCloudTrail, FakeDashboards, FakeKms, FakeMonitoring, FakeSystemsManager):
     """All services of all accounts. `interrupt` is asked before each call and may raise."""
 
     def __init__(self) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import AlarmSettings, Topics
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import Topics
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import AlarmSettings
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.log_bucket import LockMode, LogFiles, ObjectLock
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Account,
     Accounts,
@@ -19,13 +21,21 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
     RoleSettings,
     Rule,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.operations import (
+    Place,
+    Runbook,
+    addresses,
+    runbook_wish,
+    state_wish,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
     one_account,
     pair_addresses,
     pair_wish,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import RecordedPair, Trail
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.selectors import DataEvents, RecordedPair
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import Trail
 
 ACCOUNT = Account("111122223333")
 EAST, WEST = "us-east-1", "us-west-2"
@@ -37,7 +47,9 @@ ACCOUNTS: Accounts = one_account(ACCOUNT, PRIMARY, DR, LOGS, ARCHIVE)
 OTHER = Account("222233334444")
 TWO_ACCOUNTS: Accounts = {**ACCOUNTS, DR.bucket: OTHER}
 """The same with the DR bucket in another account, of which there are credentials too."""
-KEYS = {end.bucket: f"arn:aws:kms:{end.region}:{ACCOUNT.id}:key/of-{end.bucket}" for end in (PRIMARY, DR, ARCHIVE)}
+KEYS = {
+    end.bucket: f"arn:aws:kms:{end.region}:{ACCOUNT.id}:key/of-{end.bucket}" for end in (PRIMARY, DR, ARCHIVE, LOGS)
+}
 """A KMS key for each bucket, in its own Region."""
 SETTINGS = AlarmSettings("s3-dr-alarms", 900)
 TOPICS = Topics("s3-dr-alarms", (EAST, WEST))
@@ -84,6 +96,24 @@ def a_trail(**changes: Any) -> Trail:
     return Trail(**{"name": "s3-dr", "log_bucket": LOGS, "key_prefix": "s3-dr", "pairs": pairs, **changes})
 
 
+def a_full_trail(**changes: Any) -> Trail:
+    """A trail that uses all that a trail can use."""
+    log_files = LogFiles(400, 30, "STANDARD_IA", ObjectLock(LockMode.GOVERNANCE, days=90))
+    log_bucket = replace(LOGS, kms_key_arn=KEYS[LOGS.bucket])
+    return a_trail(**{"log_bucket": log_bucket, "log_files": log_files, "data_events": DataEvents.ALL, **changes})
+
+
 def address(kind: str, name: str = "example-orders", region: str = EAST) -> Address:
     """An address in the account of the examples."""
     return Address(kind, name, region, ACCOUNT.id)
+
+
+def told_of_a_pair() -> Wish:
+    """What Systems Manager holds of the pair `orders` when a verify broke off, in both Regions."""
+    place = Place("orders", (EAST, WEST), ops_item_region=WEST)
+    wish: dict[Address, Document] = {}
+    for region in place.regions:
+        nothing_there = dict.fromkeys(addresses(place, ACCOUNT, region))
+        told, _unwanted = state_wish(place, ACCOUNT, region, {"msg": "It broke off."}, nothing_there)
+        wish |= {**told, **runbook_wish(Runbook(place.regions), ACCOUNT, region)}
+    return wish

@@ -12,14 +12,26 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
-    AlarmSettings,
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import (
     Subscription,
     Topics,
-    alarms_wish,
     topics_wish,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, owner_tags
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import AlarmSettings, OpsItems, alarms_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.dashboard_body import dashboards_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.dashboards import (
+    DashboardSettings,
+    dashboard_body,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.event_targets import EventSettings, events_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.log_bucket import (
+    TRANSITION_CLASSES,
+    LockMode,
+    LogFiles,
+    ObjectLock,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.merging import owner_tags
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     STORAGE_CLASSES,
     UNSEEN,
@@ -29,10 +41,18 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
     Direction,
     Document,
     End,
+    InvalidInput,
     Observation,
     Pair,
     RoleSettings,
     Rule,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.operations import (
+    Place,
+    Runbook,
+    addresses,
+    runbook_wish,
+    state_wish,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
@@ -45,7 +65,8 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
     pair_wish,
     without_overlap,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import RecordedPair, Trail, trail_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.selectors import DataEvents, RecordedPair
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import Trail, trail_wish
 
 REGIONS_OF = {
     "aws": ("us-east-1", "us-west-2", "eu-central-1"),
@@ -248,19 +269,118 @@ intents = st.sampled_from(
 
 @st.composite
 def trails(draw: st.DrawFn) -> Trail:
-    """A trail that records up to three pairs."""
-    names = draw(st.lists(words, max_size=3, unique=True))
-    recorded = tuple(RecordedPair(name, (f"{name}-primary", f"{name}-dr")) for name in names)
-    log_bucket = End(draw(words) + "-logs", draw(st.sampled_from(REGIONS)))
-    return Trail(draw(words), log_bucket, draw(st.sampled_from(["", "logs", "a/b"])), recorded)
+    """A trail that records up to three pairs, with any settings of its log bucket."""
+    region = draw(st.sampled_from(REGIONS))
+    key = draw(st.sampled_from([None, *(_key(region, Account(f"{n}11122223333"), "logs") for n in (1, 9))]))
+    log_bucket = End(draw(words) + "-logs", region, kms_key_arn=key)
+    prefix = draw(st.sampled_from(["", "logs", "a/b"]))
+    return Trail(draw(words), log_bucket, prefix, draw(recorded_pairs), draw(data_events), draw(log_files))
+
+
+recorded_pairs = st.lists(words, max_size=3, unique=True).map(
+    lambda names: tuple(RecordedPair(name, (f"{name}-primary", f"{name}-dr")) for name in names)
+)
+data_events = st.sampled_from(DataEvents)
+log_files = st.builds(
+    LogFiles,
+    st.none() | st.integers(100, 200),
+    st.none() | st.integers(30, 99),
+    st.sampled_from(TRANSITION_CLASSES),
+    st.none() | st.builds(ObjectLock, st.sampled_from(LockMode), years=st.integers(1, 3)),
+)
 
 
 @st.composite
 def topics(draw: st.DrawFn) -> Topics:
-    """Topics in one to three Regions, with up to two subscriptions."""
+    """Topics in one to three Regions, with up to two subscriptions, some of them encrypted."""
     regions = draw(st.lists(st.sampled_from(REGIONS), min_size=1, max_size=3, unique=True))
     protocols = draw(st.lists(st.sampled_from(["email", "sms"]), max_size=2, unique=True))
-    return Topics(draw(words), tuple(regions), tuple(Subscription(one, "someone") for one in protocols))
+    encrypted = draw(st.lists(st.sampled_from(regions), unique=True))
+    keys = {region: f"arn:aws:kms:{region}:111122223333:key/of-{region}" for region in encrypted}
+    return Topics(draw(words), tuple(regions), tuple(Subscription(one, "someone") for one in protocols), keys)
+
+
+alarm_settings = st.builds(
+    AlarmSettings,
+    st.just("alarms"),
+    latency_seconds=st.sampled_from([900, 60]),
+    bytes_pending=st.sampled_from([None, 0, 5]),
+    operations_pending=st.sampled_from([0, 5]),
+    ops_items=st.none() | st.builds(OpsItems, st.integers(1, 4)),
+)
+
+
+@st.composite
+def alarms_wishes(draw: st.DrawFn, account: Account) -> Wish:
+    """The alarms of a pair, with one that acts for all where CloudWatch takes that."""
+    pair, settings = draw(pairs()), draw(alarm_settings)
+    try:
+        return alarms_wish(pair, replace(settings, composite=draw(st.booleans())), account)
+    except InvalidInput:
+        return alarms_wish(pair, settings, account)
+
+
+MOMENTS = ("2026-11-23T14:03:22Z", "2026-11-23T14:04:03Z", "2026-11-24T00:00:00Z")
+
+
+@st.composite
+def verify_results(draw: st.DrawFn, *verdicts: str) -> dict[str, Any]:
+    """What a verify may return, of a run that broke off too."""
+    verdict = draw(st.sampled_from(verdicts or ("proven", "at_risk", "broken", "unknown")))
+    if verdict == "unknown" and draw(st.booleans()):
+        return {"msg": draw(st.text(max_size=3000)), "failed": True}
+    measured = draw(st.sampled_from(MOMENTS))
+    return {
+        "verdict": verdict,
+        "problems": draw(st.lists(st.text(max_size=600), max_size=30)),
+        "summary": draw(st.lists(st.text(max_size=600), max_size=2)),
+        "prefixes": draw(st.sampled_from([[], [], ["a/"]])),
+        "evidence": draw(st.none() | st.text(max_size=3000)),
+        "recovery": draw(
+            st.none()
+            | st.fixed_dictionaries(
+                {
+                    "measured_at": st.just(measured),
+                    "recovery_point": st.just(MOMENTS[0]),
+                    "rpo_seconds": st.integers(0, 10**6),
+                    "rpo_target_seconds": st.just(900),
+                }
+            )
+        ),
+        "comparisons": [{"began": measured}],
+    }
+
+
+@st.composite
+def operations_wishes(draw: st.DrawFn, account: Account) -> Wish:
+    """What Systems Manager should hold of a pair that is not proven, in two Regions that hold nothing."""
+    regions = tuple(REGIONS[:2])
+    place = Place(draw(words), regions, ops_item_region=regions[1])
+    result = draw(st.none() | verify_results("at_risk", "broken", "unknown"))
+    runbook = Runbook(regions, function=draw(words))
+    wish: dict[Address, Document] = {}
+    for region in regions:
+        observed = dict.fromkeys(addresses(place, account, region))
+        told, _unwanted = state_wish(place, account, region, result, observed)
+        wish |= {**told, **runbook_wish(runbook, account, region)}
+    return wish
+
+
+@st.composite
+def events_wishes(draw: st.DrawFn, account: Account, target: str | None = None, *, encrypted: bool = False) -> Wish:
+    """Where the failures of a pair should be told, with a key in each Region or without."""
+    pair = draw(pairs())
+    keys = {region: f"arn:aws:kms:{region}:{account.id}:key/of-events" for region in REGIONS}
+    target = target or draw(st.sampled_from(["sqs", "sns"]))
+    settings = EventSettings(target, kms_key_arns=keys if encrypted or draw(st.booleans()) else {})
+    return events_wish(pair, settings, {end.bucket: account for end in pair.ends()}, {})
+
+
+def dashboards_wishes(account: Account) -> st.SearchStrategy[Wish]:
+    """The dashboard of a pair."""
+    settings = st.builds(DashboardSettings, request_metrics_filter_id=st.none() | st.just("all"))
+    bodies = st.builds(lambda pair, chosen: dashboard_body([pair], account, chosen), pairs(), settings)
+    return bodies.map(lambda body: dashboards_wish({"s3-dr": body}, account))
 
 
 @st.composite
@@ -274,9 +394,12 @@ def _module_wishes(account: Account) -> dict[str, st.SearchStrategy[Wish]]:
     """What each module may wish."""
     return {
         "pair": pair_wishes(),
-        "alarms": pairs().map(lambda pair: alarms_wish(pair, AlarmSettings("alarms"), account)),
+        "alarms": alarms_wishes(account),
         "trail": trails().map(lambda trail: trail_wish(trail, account)),
         "topics": topics().map(lambda wanted: topics_wish(wanted, account)),
+        "operations": operations_wishes(account),
+        "events": events_wishes(account),
+        "dashboards": dashboards_wishes(account),
     }
 
 
@@ -297,14 +420,25 @@ def ours(kind: str) -> st.SearchStrategy[Document]:
 
 _MODULES = {
     "metric_alarm": "alarms",
+    "composite_alarm": "alarms",
     "trail": "trail",
     "bucket_public_access_block": "trail",
+    "bucket_encryption": "trail",
+    "bucket_lifecycle": "trail",
     "sns": "topics",
+    "bucket_notification": "events",
+    "ssm": "operations",
+    "ops_item": "operations",
+    "cloudwatch_dashboard": "dashboards",
 }
+_QUEUES = accounts.flatmap(lambda account: events_wishes(account, "sqs", encrypted=True))
 _WISHES = {
+    "sqs_queue": _QUEUES,
+    "sqs_queue_encryption": _QUEUES,
+    "sqs_queue_policy": _QUEUES,
     "bucket_policy": st.one_of(pair_wishes("two_accounts", "two_way"), wishes("trail")),
-    "kms_key_policy": pair_wishes("kms"),
-    "bucket_object_lock": pair_wishes("object_lock"),
+    "kms_key_policy": st.one_of(pair_wishes("kms"), wishes("trail")),
+    "bucket_object_lock": st.one_of(pair_wishes("object_lock"), wishes("trail")),
 }
 
 
@@ -383,6 +517,43 @@ def foreign_selectors(draw: st.DrawFn) -> list[Document]:
     ]
 
 
+def foreign_encryptions() -> st.SearchStrategy[Document]:
+    """Default encryptions as S3 tells them."""
+    kinds = [{"SSEAlgorithm": "AES256"}, {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "theirs"}]
+    rule = st.fixed_dictionaries(
+        {"ApplyServerSideEncryptionByDefault": st.sampled_from(kinds)},
+        optional={
+            "BucketKeyEnabled": st.booleans(),
+            "BlockedEncryptionTypes": st.just({"EncryptionType": ["SSE-C"]}),
+        },
+    )
+    return rule.map(lambda found: {"Rules": [found]})
+
+
+@st.composite
+def foreign_lifecycles(draw: st.DrawFn) -> Document:
+    """Lifecycle rules of the old schema and the new, one of them without an ID."""
+    scopes: list[Document] = [{"Prefix": ""}, {"Filter": {}}, {"Filter": {"Prefix": "x/"}}]
+    rules = [
+        {**({"ID": f"theirs {number}"} if number else {}), "Status": draw(statuses), **draw(st.sampled_from(scopes))}
+        for number in range(draw(st.integers(1, 3)))
+    ]
+    size: list[Document] = [{}, {"TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}]
+    return {"Rules": rules, **draw(st.sampled_from(size))}
+
+
+@st.composite
+def foreign_notifications(draw: st.DrawFn) -> Document:
+    """Notifications of other events, and what goes to EventBridge."""
+    rules = st.sampled_from([{}, {"Filter": {"Key": {"FilterRules": [{"Name": "Prefix", "Value": "in/"}]}}}])
+    events = st.sampled_from([["s3:ObjectCreated:*"], ["s3:ObjectRemoved:*", "s3:LifecycleTransition"]])
+    more: list[Document] = [{}, {"EventBridgeConfiguration": {}}]
+    return {
+        "QueueConfigurations": [{"Id": "theirs", "QueueArn": "arn:q", "Events": draw(events), **draw(rules)}],
+        **draw(st.sampled_from(more)),
+    }
+
+
 def _ours_by_tag(document: Document, more: Document | None = None) -> Document:
     return {**document, "Tags": {**owner_tags(), "team": "red", **(more or {})}}
 
@@ -420,6 +591,8 @@ def foreign(kind: str, mine: Document) -> st.SearchStrategy[Document]:
         "kms_key_policy": foreign_policies() | st.just(DELEGATING),
         "bucket_versioning": st.sampled_from(["Enabled", "Suspended"]).map(lambda status: {"Status": status}),
         "bucket_public_access_block": st.fixed_dictionaries({flag: st.booleans() for flag in flags}),
+        "bucket_encryption": foreign_encryptions(),
+        "bucket_lifecycle": foreign_lifecycles(),
         "iam_role": gaps.map(lambda gap: _ours_by_tag({**mine, "Description": "changed by hand"}, gap)),
         "iam_role_policy": foreign_policies(),
         "bucket_policy": foreign_policies(),
@@ -432,8 +605,22 @@ def foreign(kind: str, mine: Document) -> st.SearchStrategy[Document]:
         ),
         "sns_topic": st.sampled_from([{"Tags": {}}, {"Tags": {"team": "red"}}]),
         "sns_topic_policy": foreign_policies(),
-        "sns_subscription": st.just(mine),
+        "sqs_queue": st.sampled_from([{"Tags": {}}, {"Tags": {"team": "red"}}]),
+        "sqs_queue_policy": foreign_policies(),
+        "sqs_queue_encryption": st.just({"KmsMasterKeyId": "theirs"}),
+        "bucket_notification": foreign_notifications(),
+        "cloudwatch_dashboard": st.just({"Body": {"widgets": [], "start": "-P1D"}}),
+        "sns_topic_encryption": st.sampled_from(["alias/aws/sns", "alias/mine"]).map(
+            lambda key: {"KmsMasterKeyId": key}
+        ),
+        "sns_subscription": st.sampled_from(["PendingConfirmation", "arn:a"]).map(
+            lambda arn: {**mine, "SubscriptionArn": arn}
+        ),
+        "ssm_parameter": st.just(_ours_by_tag({**mine, "Value": "changed by hand"})),
+        "ssm_document": st.just(_ours_by_tag({**mine, "Content": {}})),
+        "ops_item": st.just({**mine, "Severity": "4"}),
         "metric_alarm": st.just({**mine, "Threshold": 7.0, "Unit": "Count", "AlarmActions": []}),
+        "composite_alarm": st.just({**mine, "AlarmRule": "FALSE", "ActionsEnabled": False}),
     }
     return table[kind]
 
@@ -498,7 +685,7 @@ _unseen = st.just({UNSEEN: "these credentials may not read it"})
 def wishes_and_worlds(draw: st.DrawFn) -> tuple[Wish, Observed]:
     """All that one module may wish, and what AWS may hold."""
     if draw(st.booleans()):
-        wish = draw(wishes("alarms", "trail", "topics"))
+        wish = draw(wishes("alarms", "trail", "topics", "operations", "events"))
         return wish, draw(worlds(wish))
     found = draw(declared())
     world = draw(pair_worlds(found))

@@ -16,6 +16,7 @@ COLLECTION = "ansible_collections.crossregion.s3_dr.plugins"
 AMAZON = "ansible_collections.amazon.aws.plugins.module_utils.modules"
 AMAZON_CONNECTION = "ansible_collections.amazon.aws.plugins.module_utils.botocore"
 WARNINGS = "ansible.module_utils.common.warnings"
+ARGUMENTS = "ansible.module_utils.common.arg_spec"
 PLAIN = "ansible.module_utils.basic"
 """For a module that calls no AWS."""
 LAYERS = {
@@ -24,7 +25,7 @@ LAYERS = {
     "_glue": {"_core", "_aws", "_glue", "boto3", "botocore", AMAZON, AMAZON_CONNECTION, WARNINGS},
     "modules": {"_core", "_aws", "_glue", AMAZON, PLAIN},
     "action": {"_core", "_glue", "ansible", "ansible.plugins.action.normal", "ansible.utils.display"},
-    "filter": set(),
+    "filter": {"_core", "_glue", "ansible.errors", ARGUMENTS},
     "doc_fragments": set(),
 }
 IMPURE = {
@@ -140,7 +141,7 @@ BAD = [
     ("_glue", "from ansible.errors import AnsibleError", "ansible.errors"),
     ("modules", "import boto3", "boto3"),
     ("modules", "from ansible_collections.community.aws.plugins.x import y", None),
-    ("filter", f"from {COLLECTION}.module_utils._core import model", "_core"),
+    ("filter", f"from {COLLECTION}.module_utils._aws import row", "_aws"),
 ]
 
 

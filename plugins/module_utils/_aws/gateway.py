@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TypeVar
@@ -18,9 +18,19 @@ from typing import TypeVar
 from .._core.kinds import canonical
 from .._core.model import UNSEEN, Address, Document, Step
 from .._core.plan import waves
-from . import alarm_rows, cloudtrail_rows, fact_rows, iam_rows, key_rows, s3_rows
+from . import (
+    alarm_rows,
+    cloudtrail_rows,
+    dashboard_rows,
+    event_rows,
+    fact_rows,
+    iam_rows,
+    key_rows,
+    s3_rows,
+    systems_manager_rows,
+)
 from .contents import NotDeleted
-from .row import Client, ClientFor, Row
+from .row import MOST_AT_ONCE, Client, ClientFor, Row
 from .sdk_errors import DENIED, NO_ANSWER, ClientError, ResponseParserError, error_code, in_short
 
 ROWS: dict[str, Row] = {
@@ -29,10 +39,14 @@ ROWS: dict[str, Row] = {
     **key_rows.ROWS,
     **cloudtrail_rows.ROWS,
     **alarm_rows.ROWS,
+    **event_rows.ROWS,
+    **dashboard_rows.ROWS,
+    **systems_manager_rows.ROWS,
     **fact_rows.ROWS,
 }
 
 T = TypeVar("T")
+W = TypeVar("W")
 
 _THREADS = 32
 _EVENTUAL_SECONDS = 120.0
@@ -73,6 +87,8 @@ class Gateway:
         self._client_for = client_for
         self._sleep = sleep
         self._clock = clock
+        self._turns: dict[tuple[str, str, str], float] = {}
+        self._taking_turns = threading.Lock()
         self.done: list[Step] = []
         """The steps carried out so far, so that a failure can say what is done and what is not."""
         self.seen: set[Address] = set()
@@ -88,11 +104,14 @@ class Gateway:
         Raises:
             AwsFailure: one of the other reads was refused, or a read could not be made.
         """
-        allowed_to_fail = set(optional)
+        allowed_to_fail = dict.fromkeys(optional)
         wanted = list(dict.fromkeys([*addresses, *allowed_to_fail]))
         self._make_clients(wanted)
-        found = _at_the_same_time(lambda address: self._read(address, address in allowed_to_fail), wanted)
-        return dict(zip(wanted, found, strict=True))
+        batches = _batches(wanted, allowed_to_fail)
+        found: dict[Address, Document | None] = {}
+        for documents in _at_the_same_time(lambda batch: self._read_batch(batch, allowed_to_fail), batches):
+            found |= documents
+        return {address: found[address] for address in wanted}
 
     def carry_out(self, steps: Iterable[Step]) -> None:
         """Carry the steps out in their order; those that do not depend on each other at the same time.
@@ -115,12 +134,25 @@ class Gateway:
     def _client(self, address: Address) -> Client:
         return self._client_for(ROWS[address.kind].service, address.region, address.account)
 
+    def _read_batch(
+        self, batch: Sequence[Address], allowed_to_fail: Collection[Address]
+    ) -> dict[Address, Document | None]:
+        first = batch[0]
+        read_many = ROWS[first.kind].read_many
+        if read_many is None:
+            return {first: self._read(first, first in allowed_to_fail)}
+        found = self._asked(first, lambda: read_many(self._client(first), batch), first in allowed_to_fail)
+        documents = found if isinstance(found, list) else [found] * len(batch)
+        return dict(zip(batch, documents, strict=True))
+
     def _read(self, address: Address, optional: bool = False) -> Document | None:
         row = ROWS[address.kind]
+        return self._asked(address, lambda: row.read(self._client(address), address), optional)
+
+    def _asked(self, address: Address, read: Callable[[], T], optional: bool) -> T | Document | None:
+        row = ROWS[address.kind]
         try:
-            return self._patiently(
-                lambda: row.read(self._client(address), address), lambda error: error_code(error) in THROTTLED
-            )
+            return self._patiently(read, lambda error: error_code(error) in THROTTLED)
         except ClientError as error:
             if error_code(error) in row.missing:
                 return None
@@ -201,38 +233,67 @@ class Gateway:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         self.seen.add(step.address)
 
+    def _wait_for_turn(self, address: Address, per_second: float) -> None:
+        """Keep below AWS's rate: what is refused costs more time than what waits, and may be refused for good."""
+        place = (address.kind, address.region, address.account)
+        with self._taking_turns:
+            turn = max(self._clock(), self._turns.get(place, 0.0))
+            self._turns[place] = turn + 1 / per_second
+            pause = turn - self._clock()
+        if pause > 0:
+            self._sleep(pause)
+
     def _call(self, step: Step, row: Row) -> None:
         client = self._client(step.address)
+        if row.writes_per_second:
+            self._wait_for_turn(step.address, row.writes_per_second)
         if step.after is not None:
             row.write(client, step.address, step.before, step.after)
         elif step.before is not None:
             row.remove(client, step.address, step.before)
 
 
-def _at_the_same_time(read: Callable[[Address], T], wanted: Iterable[Address]) -> list[T]:
+def _batches(wanted: Iterable[Address], optional: Collection[Address]) -> list[list[Address]]:
+    """The addresses that are read by one call each, those of a kind and Region together where its row can.
+
+    What may fail and what may not are never read together, since a refusal is of the whole call.
+    """
+    batches: list[list[Address]] = []
+    filling: dict[tuple[str, str, str, bool], list[Address]] = {}
+    for address in wanted:
+        place = (address.kind, address.region, address.account, address in optional)
+        batch = filling.get(place)
+        if ROWS[address.kind].read_many is None or batch is None or len(batch) == MOST_AT_ONCE:
+            batch = filling[place] = []
+            batches.append(batch)
+        batch.append(address)
+    return batches
+
+
+def _at_the_same_time(read: Callable[[W], T], wanted: Iterable[W]) -> list[T]:
     """What is read of each, in their order.
 
     A signal or a failure ends it at once. No thread is waited for then, not even when Python exits, as it does for
     those of a pool: a call to a Region that is down takes minutes to fail.
     """
-    jobs: list[tuple[Address, Future[T]]] = [(address, Future()) for address in wanted]
+    jobs: list[tuple[W, Future[T]]] = [(one, Future()) for one in wanted]
     waiting = deque(jobs)
     try:
         for _number in range(min(len(jobs), _THREADS)):
             threading.Thread(target=_read_waiting, args=(read, waiting), name="observe", daemon=True).start()
-        return [found.result() for _address, found in jobs]
+        return [found.result() for _one, found in jobs]
     finally:
         waiting.clear()
 
 
-def _read_waiting(read: Callable[[Address], T], waiting: deque[tuple[Address, Future[T]]]) -> None:
+def _read_waiting(read: Callable[[W], T], waiting: deque[tuple[W, Future[T]]]) -> None:
     while True:
         try:
-            address, found = waiting.popleft()
+            one, found = waiting.popleft()
         except IndexError:  # nothing is left
             return
         try:
-            found.set_result(read(address))
+            found.set_result(read(one))
         except BaseException as error:  # whatever it is: who waits must hear of it
             found.set_exception(error)
 
@@ -243,10 +304,15 @@ def asking(what: str, permission: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        raise AwsFailure(
-            f"{what}: AWS refused {error.operation_name} ({error_code(error)}: {_message(error)}). "
-            f"Allow {permission} to the credentials that this task uses, then run again."
-        ) from error
+        code = error_code(error)
+        said = f"{what}: AWS refused {error.operation_name} ({code}: {_message(error)})."
+        if code in DENIED:
+            next_step = f"Allow {permission} to the credentials that this task uses, then run again."
+        elif code in THROTTLED:
+            next_step = "This answer usually passes by itself. Run again."
+        else:
+            next_step = f"Correct what the message names, then run again. Needs {permission}."
+        raise AwsFailure(f"{said} {next_step}") from error
     except NO_ANSWER as error:
         raise AwsFailure(f"{what}: {explain_connection(error)}") from error
 

@@ -7,7 +7,7 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,13 +33,19 @@ class Eventual:
         return code == self.code and self.text in message
 
 
+MOST_AT_ONCE = 100
+"""How many documents `read_many` is asked for: the most names that CloudWatch's DescribeAlarms takes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One kind's calls.
 
     `write` gets the document before and after; `missing` are the codes for "nothing there"; `seen_later` says that
     later steps need what this one wrote, and AWS may take a while to see it: it is read back until it does. `shared`
-    says that others write parts of the document, and that a write replaces all of it.
+    says that others write parts of the document, and that a write replaces all of it. `read_many` reads several
+    documents of one Region at once, in their order, at most `MOST_AT_ONCE`. `writes_per_second` is AWS's limit for an
+    account and Region, where it is so low that a plan reaches it.
     """
 
     service: str
@@ -51,6 +57,8 @@ class Row:
     eventual: tuple[Eventual, ...] = ()
     seen_later: bool = False
     shared: bool = False
+    read_many: Callable[[Client, Sequence[Address]], list[Document | None]] | None = None
+    writes_per_second: float | None = None
 
 
 def never_written(client: Client, address: Address, before: Document | None, after: Document) -> None:

@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from .._core.model import Address, Document
@@ -72,6 +73,41 @@ def _read_object_lock(client: Client, address: Address) -> Document:
 
 def _write_object_lock(client: Client, address: Address, before: Document | None, after: Document) -> None:
     client.put_object_lock_configuration(**bucket_args(address), ObjectLockConfiguration=after)
+
+
+def _read_encryption(client: Client, address: Address) -> Document:
+    return dict(client.get_bucket_encryption(**bucket_args(address))["ServerSideEncryptionConfiguration"])
+
+
+def _write_encryption(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.put_bucket_encryption(**bucket_args(address), ServerSideEncryptionConfiguration=after)
+
+
+def _read_lifecycle(client: Client, address: Address) -> Document:
+    answer = client.get_bucket_lifecycle_configuration(**bucket_args(address))
+    kept = ("Rules", "TransitionDefaultMinimumObjectSize")
+    return {name: plain(answer[name]) for name in kept if name in answer}
+
+
+def _write_lifecycle(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    """The minimum size for transitions is sent back as it is, since S3 would set its default in its place."""
+    minimum = {name: value for name, value in after.items() if name == "TransitionDefaultMinimumObjectSize"}
+    client.put_bucket_lifecycle_configuration(
+        **bucket_args(address), LifecycleConfiguration={"Rules": after["Rules"]}, **minimum
+    )
+
+
+def _delete_lifecycle(client: Client, address: Address, before: Document) -> None:
+    client.delete_bucket_lifecycle(**bucket_args(address))
+
+
+def plain(value: Any) -> Any:
+    """The value with its moments as ISO 8601, since a document is plain JSON."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list) else value
 
 
 def _read_public_access_block(client: Client, address: Address) -> Document:
@@ -144,6 +180,29 @@ ROWS = {
         missing=NO_BUCKET,
         eventual=_SETTLING,
         seen_later=True,
+    ),
+    "bucket_encryption": Row(
+        "s3",
+        _read_encryption,
+        _write_encryption,
+        never_removed,
+        {"read": "s3:GetEncryptionConfiguration", "write": "s3:PutEncryptionConfiguration", "remove": ""},
+        missing=NO_BUCKET | {"ServerSideEncryptionConfigurationNotFoundError"},
+        eventual=_SETTLING,
+    ),
+    "bucket_lifecycle": Row(
+        "s3",
+        _read_lifecycle,
+        _write_lifecycle,
+        _delete_lifecycle,
+        {
+            "read": "s3:GetLifecycleConfiguration",
+            "write": "s3:PutLifecycleConfiguration",
+            "remove": "s3:PutLifecycleConfiguration",
+        },
+        missing=NO_BUCKET | {"NoSuchLifecycleConfiguration"},
+        eventual=_SETTLING,
+        shared=True,
     ),
     "bucket_object_lock": Row(
         "s3",

@@ -14,103 +14,37 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
+from .dashboard_body import canonical_body
+from .merging import (
+    Put,
+    Take,
+    as_text,
+    canonical_policy,
+    create_only,
+    keep,
+    merge,
+    names_of,
+    put_owned,
+    put_statements,
+    remove,
+    replace_all,
+    replace_fields,
+    take_all_but_last,
+    take_owned,
+    take_statements,
+    without,
+)
 from .model import Document, Refused
-
-OWNER_TAG = "managed-by"
-OWNER = "crossregion.s3_dr"
-
-Put: TypeAlias = "Callable[[Document, Document | None], Document]"
-Take: TypeAlias = "Callable[[Document, Document | None], Document | None]"
-
-
-def owner_tags(**more: str) -> dict[str, str]:
-    """The tags by which this collection knows again what it made."""
-    return {OWNER_TAG: OWNER, **more}
-
-
-def is_ours(document: Document | None) -> bool:
-    """Whether the thing carries this collection's tag."""
-    return document is not None and document.get("Tags", {}).get(OWNER_TAG) == OWNER
-
-
-# --- documents that are ours from the first to the last byte -------------------------------------------------
-
-
-def _replace(ours: Document, theirs: Document | None) -> Document:
-    """Set exactly what we wish; fields that we do not name keep their value."""
-    return {**(theirs or {}), **ours}
-
-
-def _keep(ours: Document, theirs: Document | None) -> Document | None:
-    """A setting that cannot be unset without harm, or that may have been there before us, stays."""
-    return theirs
-
-
-def _remove(ours: Document, theirs: Document | None) -> None:
-    return None
-
-
-def _create_only(ours: Document, theirs: Document | None) -> Document:
-    """A thing that only needs to exist: somebody else's serves as well and is not touched."""
-    return ours if theirs is None else theirs
-
-
-# --- things known by their tag -------------------------------------------------------------------------------
-
-
-def _put_owned(ours: Document, theirs: Document | None) -> Document:
-    if theirs is None:
-        return ours
-    if not is_ours(theirs):
-        raise Refused(
-            f"a thing of this name exists already and does not carry the tag {OWNER_TAG}={OWNER}, so it is somebody "
-            "else's and is left alone. Rename it or ours, or add that tag to hand it over."
-        )
-    return {**theirs, **ours, "Tags": {**theirs["Tags"], **ours["Tags"]}}
-
-
-def _take_owned(ours: Document, theirs: Document | None) -> Document | None:
-    return None if is_ours(theirs) else theirs
-
-
-def _put_role(ours: Document, theirs: Document | None) -> Document:
-    if theirs is not None and theirs["Path"] != ours["Path"]:
-        raise Refused(
-            f"the role exists with the path {theirs['Path']}, and IAM never changes the path of a role. Set the role "
-            f"path {theirs['Path']}, or another role name template, so that a role {ours['Path']}... is made anew."
-        )
-    return _put_owned(ours, theirs)
-
-
-# --- lists in which we own the entries with our names --------------------------------------------------------
-
-
-def _names(entries: Iterable[Document], key: str) -> set[str]:
-    return {entry[key] for entry in entries}
-
-
-def _without(entries: Iterable[Document], names: set[str], key: str) -> list[Document]:
-    return [entry for entry in entries if entry.get(key) not in names]
-
-
-def _merge(
-    ours: Iterable[Document], theirs: Iterable[Document], key: str, removed: Iterable[str] = ()
-) -> list[Document]:
-    """Foreign entries in their order without the removed ones, then ours."""
-    ours = list(ours)
-    return [*_without(theirs, {*_names(ours, key), *removed}, key), *ours]
-
+from .notification_lists import canonical_notifications, put_notifications, take_notifications
 
 # --- bucket replication --------------------------------------------------------------------------------------
 
 
 def _put_replication(ours: Document, theirs: Document | None) -> Document:
-    foreign = _without(_foreign_rules(ours, theirs), set(ours.get("Removed", ())), "ID")
+    foreign = without(_foreign_rules(ours, theirs), set(ours.get("Removed", ())), "ID")
     if foreign and theirs and theirs["Role"] != ours["Role"]:
         raise Refused(
             f"the rules {_listed(foreign)} are not this pair's and replicate as {theirs['Role']}. A bucket has one "
@@ -161,7 +95,7 @@ def _take_replication(ours: Document, theirs: Document | None) -> Document | Non
 
 
 def _foreign_rules(ours: Document, theirs: Document | None) -> list[Document]:
-    rules = _without(theirs["Rules"], _names(ours["Rules"], "ID"), "ID") if theirs else []
+    rules = without(theirs["Rules"], names_of(ours["Rules"], "ID"), "ID") if theirs else []
     return [_writable_rule(rule) for rule in rules]
 
 
@@ -210,70 +144,20 @@ def _canonical_filter(rule_filter: Document) -> Document:
     return rule_filter or {"Prefix": ""}
 
 
-# --- policies ------------------------------------------------------------------------------------------------
+# --- roles ----------------------------------------------------------------------------------------------------
 
 
-def _put_statements(ours: Document, theirs: Document | None) -> Document:
-    return {
-        **(theirs or {"Version": ours["Version"]}),
-        "Statement": _merge(ours["Statement"], statements_of(theirs), "Sid", ours.get("Removed", ())),
-    }
-
-
-def _take_statements(ours: Document, theirs: Document | None) -> Document | None:
-    foreign = _without(statements_of(theirs), _names(ours["Statement"], "Sid"), "Sid")
-    return {**theirs, "Statement": foreign} if theirs and foreign else None
-
-
-def _take_all_but_last(ours: Document, theirs: Document | None) -> Document | None:
-    """A topic or key has a policy as long as it exists, so its last statement stays until the thing goes."""
-    return _take_statements(ours, theirs) or theirs
-
-
-def statements_of(policy: Document | None) -> list[Document]:
-    """The statements of a policy; a single one may stand without its list."""
-    statement = (policy or {}).get("Statement", [])
-    return [statement] if isinstance(statement, Mapping) else list(statement)
-
-
-def _canonical_policy(policy: Document) -> Document:
-    statements = [_canonical_statement(statement) for statement in statements_of(policy)]
-    return {**policy, "Statement": sorted(statements, key=_as_text)}
-
-
-def _canonical_statement(statement: Document) -> Document:
-    """In a policy one value may stand without its list, and the order within a list means nothing."""
-    canonical = dict(statement)
-    for key in ("Action", "NotAction", "Resource", "NotResource"):
-        if key in canonical:
-            canonical[key] = _value_set(canonical[key])
-    for key in ("Principal", "NotPrincipal"):
-        if isinstance(canonical.get(key), Mapping):
-            canonical[key] = {kind: _value_set(who) for kind, who in canonical[key].items()}
-    if "Condition" in canonical:
-        canonical["Condition"] = {
-            operator: {key: _value_set(wanted) for key, wanted in keys.items()}
-            for operator, keys in canonical["Condition"].items()
-        }
-    return canonical
-
-
-def _value_set(value: Any) -> list[str]:
-    values = value if isinstance(value, list | tuple) else [value]
-    return sorted({_policy_text(item) for item in values})
-
-
-def _policy_text(value: Any) -> str:
-    """AWS stores `true` in a condition as the text "true"."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _as_text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+def _put_role(ours: Document, theirs: Document | None) -> Document:
+    if theirs is not None and theirs["Path"] != ours["Path"]:
+        raise Refused(
+            f"the role exists with the path {theirs['Path']}, and IAM never changes the path of a role. Set the role "
+            f"path {theirs['Path']}, or another role name template, so that a role {ours['Path']}... is made anew."
+        )
+    return put_owned(ours, theirs)
 
 
 def _canonical_role(document: Document) -> Document:
-    return {**document, "AssumeRolePolicyDocument": _canonical_policy(document["AssumeRolePolicyDocument"])}
+    return {**document, "AssumeRolePolicyDocument": canonical_policy(document["AssumeRolePolicyDocument"])}
 
 
 # --- trails --------------------------------------------------------------------------------------------------
@@ -293,7 +177,7 @@ def _put_selectors(ours: Document, theirs: Document | None) -> Document:
             "trail."
         )
     theirs_advanced = (theirs or {}).get("AdvancedEventSelectors", [])
-    merged = _merge(ours["AdvancedEventSelectors"], theirs_advanced, "Name")
+    merged = merge(ours["AdvancedEventSelectors"], theirs_advanced, "Name")
     values = selector_values(merged)
     if values > MAX_SELECTOR_VALUES:
         raise Refused(
@@ -311,23 +195,30 @@ def selector_values(selectors: Iterable[Document]) -> int:
 
 def _is_default(selector: Document) -> bool:
     """What CloudTrail gives every new trail: all management events and no data events."""
-    given = {key: value for key, value in selector.items() if value not in ([], None)}
-    return given == _DEFAULT_SELECTOR
+    return _given(selector) == _DEFAULT_SELECTOR
+
+
+def _given(selector: Document) -> Document:
+    """A list that is empty means the same as one that is not there."""
+    return {key: value for key, value in selector.items() if value not in ([], None)}
 
 
 def _take_selectors(ours: Document, theirs: Document | None) -> Document | None:
     if theirs is None:
         return None
     advanced = theirs.get("AdvancedEventSelectors", [])
-    remaining = _without(advanced, _names(ours["AdvancedEventSelectors"], "Name"), "Name")
-    return theirs if len(remaining) == len(advanced) else {"AdvancedEventSelectors": remaining}
+    remaining = without(advanced, names_of(ours["AdvancedEventSelectors"], "Name"), "Name")
+    if len(remaining) == len(advanced):
+        return theirs
+    return {"AdvancedEventSelectors": remaining} if remaining else {"EventSelectors": [_DEFAULT_SELECTOR]}
 
 
 def _canonical_selectors(document: Document) -> Document:
     advanced = [_canonical_selector(selector) for selector in document.get("AdvancedEventSelectors", [])]
     if not advanced:
-        return document
-    return {"AdvancedEventSelectors": sorted(advanced, key=_as_text)}
+        basic = [_given(selector) for selector in document.get("EventSelectors", [])]
+        return {**document, "EventSelectors": sorted(basic, key=as_text)}
+    return {"AdvancedEventSelectors": sorted(advanced, key=as_text)}
 
 
 def _canonical_selector(selector: Document) -> Document:
@@ -338,15 +229,81 @@ def _canonical_selector(selector: Document) -> Document:
     return {"Name": selector.get("Name", ""), "FieldSelectors": sorted(fields, key=lambda field: str(field["Field"]))}
 
 
-# --- alarms --------------------------------------------------------------------------------------------------
+# --- default encryption --------------------------------------------------------------------------------------
+
+
+def _put_encryption(ours: Document, theirs: Document | None) -> Document:
+    """A bucket has one rule; what of it we do not name, as the encryptions that are blocked, keeps its value."""
+    held = (theirs or {}).get("Rules", [])[:1]
+    return {**(theirs or {}), "Rules": [{**one, **rule} for rule in ours["Rules"] for one in held or [{}]]}
+
+
+def _canonical_encryption(document: Document) -> Document:
+    """A Bucket Key that is off means the same as none."""
+    return {**document, "Rules": [_without_false(rule) for rule in document["Rules"]]}
+
+
+def _without_false(rule: Document) -> Document:
+    return {name: value for name, value in rule.items() if value is not False}
+
+
+# --- lifecycle -----------------------------------------------------------------------------------------------
+
+
+_DEFAULT_MINIMUM_SIZE = "all_storage_classes_128K"
+"""The `TransitionDefaultMinimumObjectSize` that S3 sets where none is given."""
+
+
+def _put_lifecycle(ours: Document, theirs: Document | None) -> Document:
+    rules = merge(ours["Rules"], (theirs or {}).get("Rules", []), "ID", ours.get("Removed", ()))
+    return {**(theirs or {}), "Rules": rules}
+
+
+def _take_lifecycle(ours: Document, theirs: Document | None) -> Document | None:
+    rest = without((theirs or {}).get("Rules", []), names_of(ours["Rules"], "ID"), "ID")
+    return {**theirs, "Rules": rest} if theirs and rest else None
+
+
+def _canonical_lifecycle(document: Document) -> Document:
+    rules = [_canonical_lifecycle_rule(rule) for rule in document["Rules"]]
+    rest = {name: value for name, value in document.items() if value != _DEFAULT_MINIMUM_SIZE}
+    return {**rest, "Rules": sorted(rules, key=lambda rule: str(rule.get("ID")))}
+
+
+def _canonical_lifecycle_rule(rule: Document) -> Document:
+    """No filter, an empty one and an empty prefix all mean the whole bucket."""
+    kept = {key: value for key, value in rule.items() if key not in ("Filter", "Prefix")}
+    chosen = rule.get("Filter") or {"Prefix": rule.get("Prefix", "")}
+    return {**kept, "Filter": chosen}
+
+
+# --- alarms and dashboards -----------------------------------------------------------------------------------
 
 
 def _canonical_alarm(document: Document) -> Document:
     canonical = dict(document)
-    canonical["Dimensions"] = sorted(document["Dimensions"], key=lambda dimension: str(dimension["Name"]))
+    if "Dimensions" in document:
+        canonical["Dimensions"] = sorted(document["Dimensions"], key=lambda dimension: str(dimension["Name"]))
     for key in ("AlarmActions", "OKActions", "InsufficientDataActions"):
         canonical[key] = sorted(document.get(key, []))
     return canonical
+
+
+def _canonical_subscription(document: Document) -> Document:
+    """Its ARN says whether somebody has confirmed it, which is not ours to wish."""
+    return {key: value for key, value in document.items() if key != "SubscriptionArn"}
+
+
+def _canonical_dashboard(document: Document) -> Document:
+    return {**document, "Body": canonical_body(document["Body"])}
+
+
+# --- queues --------------------------------------------------------------------------------------------------
+
+
+def _canonical_queue(document: Document) -> Document:
+    """Attributes are given to a new queue, and are then whoever's who changes them."""
+    return {key: value for key, value in document.items() if key != "Attributes"}
 
 
 # --- the table -----------------------------------------------------------------------------------------------
@@ -367,23 +324,35 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "bucket": Kind(0, _create_only, _remove),
-    "bucket_contents": Kind(1, _create_only, _remove),
-    "bucket_versioning": Kind(10, _replace, _keep),
-    "bucket_public_access_block": Kind(10, _replace, _keep),
-    "bucket_object_lock": Kind(12, _replace, _keep),
-    "iam_role": Kind(10, _put_role, _take_owned, _canonical_role),
-    "iam_role_policy": Kind(15, _replace, _remove, _canonical_policy),
-    "bucket_policy": Kind(20, _put_statements, _take_statements, _canonical_policy),
-    "kms_key_policy": Kind(20, _put_statements, _take_all_but_last, _canonical_policy),
+    "bucket": Kind(0, create_only, remove),
+    "bucket_contents": Kind(1, create_only, remove),
+    "bucket_versioning": Kind(10, replace_fields, keep),
+    "bucket_public_access_block": Kind(10, replace_fields, keep),
+    "bucket_encryption": Kind(10, _put_encryption, keep, _canonical_encryption),
+    "bucket_object_lock": Kind(12, replace_fields, keep),
+    "bucket_lifecycle": Kind(14, _put_lifecycle, _take_lifecycle, _canonical_lifecycle),
+    "iam_role": Kind(10, _put_role, take_owned, _canonical_role),
+    "iam_role_policy": Kind(15, replace_fields, remove, canonical_policy),
+    "bucket_policy": Kind(20, put_statements, take_statements, canonical_policy),
+    "kms_key_policy": Kind(20, put_statements, take_all_but_last, canonical_policy),
     "bucket_replication": Kind(30, _put_replication, _take_replication, _canonical_replication),
-    "trail": Kind(40, _put_owned, _take_owned),
-    "trail_logging": Kind(45, _replace, _remove),
+    "trail": Kind(40, put_owned, take_owned),
+    "trail_logging": Kind(45, replace_fields, remove),
     "trail_event_selectors": Kind(50, _put_selectors, _take_selectors, _canonical_selectors),
-    "sns_topic": Kind(60, _create_only, _take_owned),
-    "sns_topic_policy": Kind(65, _put_statements, _take_all_but_last, _canonical_policy),
-    "sns_subscription": Kind(65, _create_only, _keep),
-    "metric_alarm": Kind(70, _replace, _remove, _canonical_alarm),
+    "sns_topic": Kind(60, create_only, take_owned),
+    "sqs_queue": Kind(60, create_only, take_owned, _canonical_queue),
+    "sns_topic_encryption": Kind(62, replace_fields, keep),
+    "sqs_queue_encryption": Kind(62, replace_fields, keep),
+    "sns_topic_policy": Kind(65, put_statements, take_all_but_last, canonical_policy),
+    "sqs_queue_policy": Kind(65, put_statements, take_statements, canonical_policy),
+    "sns_subscription": Kind(66, create_only, keep, _canonical_subscription),
+    "bucket_notification": Kind(68, put_notifications, take_notifications, canonical_notifications),
+    "metric_alarm": Kind(70, replace_all, remove, _canonical_alarm),
+    "composite_alarm": Kind(75, replace_all, remove, _canonical_alarm),
+    "cloudwatch_dashboard": Kind(80, replace_fields, remove, _canonical_dashboard),
+    "ssm_parameter": Kind(80, put_owned, take_owned),
+    "ssm_document": Kind(80, put_owned, take_owned),
+    "ops_item": Kind(85, replace_fields, remove),
 }
 
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""CloudTrail in memory: trails with their selectors. A log bucket must allow what CloudTrail demands."""
+"""CloudTrail in memory: trails with their selectors. A log bucket and a key must allow what CloudTrail demands."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from .calls import OWNER, Answer, client_error, tag_list, tag_map
 from .s3 import FakeS3
+
+TRAILS_PER_REGION = 5
 
 
 @dataclass
@@ -38,14 +41,28 @@ class FakeCloudTrail(FakeS3):
         super().__init__()
         self.trails: dict[tuple[str, str], CloudTrailTrail] = {}
 
+    def _seen_in(self, region: str) -> dict[str, str]:
+        """The names of the trails that are seen in a Region, and where they are at home."""
+        return {
+            name: home
+            for (name, home), trail in self.trails.items()
+            if home == region or trail.settings.get("IsMultiRegionTrail")
+        }
+
     def _trail(self, name: str, region: str) -> CloudTrailTrail:
         if (name, region) not in self.trails:
             raise client_error("TrailNotFoundException", f"Unknown trail: {name}")
         return self.trails[name, region]
 
     def _cloudtrail_GetTrail(self, params: Answer, region: str) -> Answer:
-        trail = self._trail(params["Name"], region)
-        return {"Trail": {"Name": params["Name"], "TrailARN": _trail_arn(params["Name"], region), **trail.settings}}
+        home = self._seen_in(region).get(params["Name"], region)
+        trail = self._trail(params["Name"], home)
+        about = {"Name": params["Name"], "TrailARN": _trail_arn(params["Name"], home), "HomeRegion": home}
+        return {"Trail": {**about, **trail.settings}}
+
+    def _cloudtrail_DescribeTrails(self, params: Answer, region: str) -> Answer:
+        assert params["includeShadowTrails"]
+        return {"trailList": [{"Name": name} for name in self._seen_in(region)]}
 
     def _cloudtrail_ListTags(self, params: Answer, region: str) -> Answer:
         arn = params["ResourceIdList"][0]
@@ -55,7 +72,10 @@ class FakeCloudTrail(FakeS3):
     def _cloudtrail_CreateTrail(self, params: Answer, region: str) -> None:
         if (params["Name"], region) in self.trails:
             raise client_error("TrailAlreadyExistsException", "The trail exists.")
+        if len(self._seen_in(region)) >= TRAILS_PER_REGION:
+            raise client_error("MaximumNumberOfTrailsExceededException", "There are 5 trails.")
         self._check_log_bucket(params, region)
+        self._check_key(params, region)
         self.trails[params["Name"], region] = CloudTrailTrail(_trail_settings(params), tag_map(params["TagsList"]))
 
     def _check_log_bucket(self, params: Answer, region: str) -> None:
@@ -65,8 +85,18 @@ class FakeCloudTrail(FakeS3):
         if _trail_arn(params["Name"], region) not in (bucket.policy or ""):
             raise client_error("InsufficientS3BucketPolicyException", "Incorrect S3 bucket policy is detected")
 
+    def _check_key(self, params: Answer, region: str) -> None:
+        if "KmsKeyId" in params:
+            keys: dict[str, Any] = getattr(self, "keys", {})
+            if params["KmsKeyId"] not in keys:
+                raise client_error("KmsKeyNotFoundException", "The key does not exist")
+            if _trail_arn(params["Name"], region) not in keys[params["KmsKeyId"]].policy:
+                raise client_error("InsufficientEncryptionPolicyException", "Insufficient permissions on the key")
+
     def _cloudtrail_UpdateTrail(self, params: Answer, region: str) -> None:
-        self._trail(params["Name"], region).settings = _trail_settings(params)
+        self._check_key(params, region)
+        trail = self._trail(params["Name"], region)
+        trail.settings = {**trail.settings, **_trail_settings(params)}
 
     def _cloudtrail_AddTags(self, params: Answer, region: str) -> None:
         self._trail(params["ResourceId"].rsplit("/", 1)[1], region).tags.update(tag_map(params["TagsList"]))
@@ -89,7 +119,9 @@ class FakeCloudTrail(FakeS3):
 
     def _cloudtrail_PutEventSelectors(self, params: Answer, region: str) -> None:
         trail = self._trail(params["TrailName"], region)
-        trail.selectors = {"AdvancedEventSelectors": params["AdvancedEventSelectors"]}
+        if len(params) != 2 or not all(params.values()):
+            raise client_error("InvalidEventSelectorsException", "Either basic or advanced selectors, and at least one")
+        trail.selectors = {name: value for name, value in params.items() if name != "TrailName"}
 
 
 def _trail_arn(name: str, region: str) -> str:

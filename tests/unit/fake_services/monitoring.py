@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 
 from .calls import OWNER, Answer, Service, client_error, tag_list, tag_map
@@ -35,27 +36,48 @@ class FakeMonitoring(Service):
         self.metrics: set[tuple[str, str, tuple[tuple[str, str], ...]]] = set()
 
     def _cloudwatch_DescribeAlarms(self, params: Answer, region: str) -> Answer:
-        wanted = params.get("AlarmNames")
+        wanted, prefix, types = params.get("AlarmNames"), params.get("AlarmNamePrefix", ""), params.get("AlarmTypes")
+        most = params.get("MaxRecords", ALARM_PAGE)
+        by_type = {"MetricAlarm": self.alarms, "CompositeAlarm": self.composite_alarms}
         found = [
-            alarm
-            for (name, where), alarm in sorted(self.alarms.items())
-            if where == region and (wanted is None or name in wanted)
+            (kind, alarm)
+            for kind in types or ["MetricAlarm"]
+            for (name, where), alarm in sorted(by_type[kind].items())
+            if where == region and (name in wanted if wanted is not None else name.startswith(prefix))
         ]
         page = int(params.get("NextToken", 0))
-        more = {"NextToken": str(page + 1)} if (page + 1) * ALARM_PAGE < len(found) else {}
-        composite = [alarm for (_name, where), alarm in sorted(self.composite_alarms.items()) if where == region]
-        return {
-            "MetricAlarms": found[page * ALARM_PAGE : (page + 1) * ALARM_PAGE],
-            "CompositeAlarms": composite if "CompositeAlarm" in params.get("AlarmTypes", ()) and not page else [],
-            **more,
-        }
+        more = {"NextToken": str(page + 1)} if (page + 1) * most < len(found) else {}
+        shown = found[page * most : (page + 1) * most]
+        return {**{f"{one}s": [alarm for kind, alarm in shown if kind == one] for one in by_type}, **more}
 
     def _cloudwatch_PutMetricAlarm(self, params: Answer, region: str) -> None:
-        self.alarms[params["AlarmName"], region] = {"StateValue": "INSUFFICIENT_DATA", **params}
+        both = {"Statistic", "ExtendedStatistic"} <= set(params) or {"Metrics", "MetricName"} <= set(params)
+        minutes = params["EvaluationPeriods"] * params.get("Period", 60) / 60
+        if both or minutes > 1440 or params.get("DatapointsToAlarm", 1) > params["EvaluationPeriods"]:
+            raise client_error("ValidationError", "these parameters exclude each other, or are out of range")
+        state = self.alarms.get((params["AlarmName"], region), {}).get("StateValue", "INSUFFICIENT_DATA")
+        self.alarms[params["AlarmName"], region] = {"StateValue": state, **params}
+
+    def _cloudwatch_PutCompositeAlarm(self, params: Answer, region: str) -> None:
+        needed = [*_children(params), *([params["ActionsSuppressor"]] if "ActionsSuppressor" in params else [])]
+        there = {name for name, where in (*self.alarms, *self.composite_alarms) if where == region}
+        if missing := [name for name in needed if name not in there]:
+            raise client_error("ValidationError", f"Could not save the composite alarm as {missing} do not exist")
+        if len(needed) > 101:
+            raise client_error("ValidationError", "more than 100 children")
+        self.composite_alarms[params["AlarmName"], region] = {"StateValue": "INSUFFICIENT_DATA", **params}
 
     def _cloudwatch_DeleteAlarms(self, params: Answer, region: str) -> None:
         for name in params["AlarmNames"]:
-            if self.alarms.pop((name, region), None) is None:
+            parents = [
+                parent
+                for (parent, where), alarm in self.composite_alarms.items()
+                if where == region and name in (*_children(alarm), alarm.get("ActionsSuppressor"))
+            ]
+            if parents:
+                raise client_error("ValidationError", f"Cannot delete {name}: composite alarms depend on it: {parents}")
+            alarms = self.composite_alarms if (name, region) in self.composite_alarms else self.alarms
+            if alarms.pop((name, region), None) is None:
                 raise client_error("ResourceNotFound", "The alarm does not exist")
 
     def _cloudwatch_ListMetrics(self, params: Answer, region: str) -> Answer:
@@ -86,8 +108,8 @@ class FakeMonitoring(Service):
         return {"Attributes": {"TopicArn": params["TopicArn"], "Policy": topic.policy, **key}}
 
     def _sns_SetTopicAttributes(self, params: Answer, region: str) -> None:
-        assert params["AttributeName"] == "Policy"
-        self._topic(params).policy = params["AttributeValue"]
+        field = {"Policy": "policy", "KmsMasterKeyId": "key"}[params["AttributeName"]]
+        setattr(self._topic(params), field, params["AttributeValue"])
 
     def _sns_ListTagsForResource(self, params: Answer, region: str) -> Answer:
         return {"Tags": tag_list(self._topic(params).tags)}
@@ -98,4 +120,15 @@ class FakeMonitoring(Service):
     def _sns_ListSubscriptionsByTopic(self, params: Answer, region: str) -> Answer:
         found, page = self._topic(params).subscriptions, int(params.get("NextToken", 0))
         more = {"NextToken": str(page + 1)} if (page + 1) * SUBSCRIPTION_PAGE < len(found) else {}
-        return {"Subscriptions": found[page * SUBSCRIPTION_PAGE : (page + 1) * SUBSCRIPTION_PAGE], **more}
+        shown = found[page * SUBSCRIPTION_PAGE : (page + 1) * SUBSCRIPTION_PAGE]
+        return {"Subscriptions": [{"SubscriptionArn": _subscription_arn(one), **one} for one in shown], **more}
+
+
+def _children(composite: Answer) -> list[str]:
+    """The alarms that the rule of a composite alarm names."""
+    return re.findall(r'ALARM\("([^"]*)"\)', composite["AlarmRule"])
+
+
+def _subscription_arn(subscription: Answer) -> str:
+    by_hand = subscription["Protocol"] in ("email", "email-json", "http", "https")
+    return "PendingConfirmation" if by_hand else f"arn:aws:sns:us-east-1:{OWNER}:a-topic:a-subscription"

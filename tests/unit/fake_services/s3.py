@@ -35,6 +35,7 @@ class Bucket:
     public_access_block: Answer | None = None
     object_lock: Answer | None = None
     encryption: Answer = field(default_factory=lambda: {"SSEAlgorithm": "AES256"})
+    bucket_key: bool = False
     ownership: str | None = "BucketOwnerEnforced"
     payer: str = "BucketOwner"
     lifecycle: Answer | None = None
@@ -117,8 +118,15 @@ class FakeS3(FakeIam):
         bucket.object_lock = params["ObjectLockConfiguration"]
 
     def _s3_GetBucketEncryption(self, params: Answer, region: str) -> Answer:
-        rules = [{"ApplyServerSideEncryptionByDefault": self._bucket(params, region).encryption}]
-        return {"ServerSideEncryptionConfiguration": {"Rules": rules}}
+        bucket = self._bucket(params, region)
+        rule = {"ApplyServerSideEncryptionByDefault": bucket.encryption, "BucketKeyEnabled": bucket.bucket_key}
+        return {"ServerSideEncryptionConfiguration": {"Rules": [rule]}}
+
+    def _s3_PutBucketEncryption(self, params: Answer, region: str) -> None:
+        (rule,) = params["ServerSideEncryptionConfiguration"]["Rules"]
+        bucket = self._bucket(params, region)
+        bucket.encryption = rule["ApplyServerSideEncryptionByDefault"]
+        bucket.bucket_key = rule.get("BucketKeyEnabled", False)
 
     def _s3_GetBucketOwnershipControls(self, params: Answer, region: str) -> Answer:
         ownership = self._bucket(params, region).ownership
@@ -134,6 +142,17 @@ class FakeS3(FakeIam):
         if found is None:
             raise client_error("NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
         return found
+
+    def _s3_PutBucketLifecycleConfiguration(self, params: Answer, region: str) -> None:
+        """S3 refuses a rule without a scope, and fills in the size that is not sent."""
+        size = params.get("TransitionDefaultMinimumObjectSize", "all_storage_classes_128K")
+        rules = params["LifecycleConfiguration"]["Rules"]
+        if not rules or any("Filter" not in rule and "Prefix" not in rule for rule in rules):
+            raise client_error("MalformedXML", "The XML you provided was not well-formed")
+        self._bucket(params, region).lifecycle = {"Rules": rules, "TransitionDefaultMinimumObjectSize": size}
+
+    def _s3_DeleteBucketLifecycle(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).lifecycle = None
 
     def _s3_GetBucketCors(self, params: Answer, region: str) -> Answer:
         found = self._bucket(params, region).cors

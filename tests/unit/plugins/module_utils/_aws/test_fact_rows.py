@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.fact_rows import ROWS
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import GLOBAL, Address, Document
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import OWNER, Bucket, FakeAws, Key, Role
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import EAST, KEYS, PRIMARY, address
@@ -43,7 +44,12 @@ def gateway(aws: FakeAws) -> Gateway:
 
 FACTS: dict[str, Document] = {
     "bucket_encryption": {
-        "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}}]
+        "Rules": [
+            {
+                "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY},
+                "BucketKeyEnabled": False,
+            }
+        ]
     },
     "bucket_ownership": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
     "bucket_payer": {"Payer": "BucketOwner"},
@@ -63,8 +69,13 @@ FACTS: dict[str, Document] = {
 }
 
 
+WRITTEN = {"bucket_encryption", "bucket_lifecycle", "bucket_notification"}
+"""What checks look at and modules write, too."""
+
+
 def test_these_are_all_facts() -> None:
-    assert set(FACTS) == set(ROWS)
+    assert set(FACTS) - WRITTEN == set(ROWS)
+    assert set(KINDS) >= WRITTEN
 
 
 @pytest.mark.parametrize("kind", FACTS)

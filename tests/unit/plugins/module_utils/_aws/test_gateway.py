@@ -112,6 +112,7 @@ def test_clients_are_made_in_the_callers_thread(aws: FakeAws) -> None:
         ("CreateBucket", "SlowDown", "Please reduce your request rate"),
         ("PutKeyPolicy", "ThrottlingException", "Rate exceeded"),
         ("CreateTrail", "InsufficientS3BucketPolicyException", ""),
+        ("CreateTrail", "InsufficientEncryptionPolicyException", ""),
         ("StartLogging", "TrailNotFoundException", ""),
     ],
 )

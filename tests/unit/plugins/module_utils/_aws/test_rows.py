@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,15 +14,19 @@ import pytest
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_rows import alarms_notifying
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import ROWS, Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.row import never_removed, never_written
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import (
     Subscription,
     Topics,
+    topics_wish,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
+    OpsItems,
     alarm_names,
     alarms_wish,
     leftover_alarms,
-    topics_wish,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, owner_tags
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.merging import owner_tags
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Accounts, Pair, RoleSettings
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish, applied, plan
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.render import as_results
@@ -29,7 +34,15 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
     pair_addresses,
     pair_removal_wish,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import trail_removal_wish, trail_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import (
+    Trail,
+    key_hints,
+    known_keys,
+    selectors_address,
+    trail_addresses,
+    trail_removal_wish,
+    trail_wish,
+)
 from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import (
     READING,
@@ -51,24 +64,30 @@ from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     TOPICS,
     TWO_ACCOUNTS,
     WEST,
+    a_full_trail,
     a_pair,
     a_trail,
     address,
     everything,
     nothing,
+    told_of_a_pair,
     two_way,
     wished,
 )
 
 SUBSCRIPTION = Subscription("https", "https://example.com:8443/alarm")
+TOPIC_KEYS = {PRIMARY.region: KEYS[PRIMARY.bucket], DR.region: KEYS[DR.bucket]}
 EVERYTHING: dict[str, Wish] = {
     "pair": wished(a_pair()),
     "two-way pair": wished(two_way()),
     "pair with everything": wished(everything(), TWO_ACCOUNTS),
     "trail": trail_wish(a_trail(), ACCOUNT),
+    "trail with everything": trail_wish(a_full_trail(), ACCOUNT),
     "trail without key prefix": trail_wish(a_trail(key_prefix=""), ACCOUNT),
-    "topics": topics_wish(Topics("s3-dr-alarms", (EAST, WEST), (SUBSCRIPTION,)), ACCOUNT),
+    "topics": topics_wish(Topics("s3-dr-alarms", (EAST, WEST), (SUBSCRIPTION,), TOPIC_KEYS), ACCOUNT),
     "alarms": alarms_wish(two_way(), SETTINGS, ACCOUNT),
+    "state, item and runbook": told_of_a_pair(),
+    "alarms with one for all": alarms_wish(a_pair(), replace(SETTINGS, composite=True, ops_items=OpsItems()), ACCOUNT),
 }
 
 
@@ -150,7 +169,10 @@ def test_what_the_plan_predicts_is_what_aws_holds_afterwards(gateway: Gateway, w
     assert held == {a: KINDS[a.kind].canonical(d) for a, d in applied(steps, observed).items() if d is not None}
 
 
-@pytest.mark.parametrize("what", ["two-way pair", "pair with everything", "trail", "topics", "alarms"])
+@pytest.mark.parametrize(
+    "what",
+    ["two-way pair", "pair with everything", "trail", "trail with everything", "topics", "alarms with one for all"],
+)
 def test_a_run_killed_at_any_writing_call_and_started_again_converges(what: str) -> None:
     wish = EVERYTHING[what]
     for fatal in range(1, 1 + writes_of(wish)):
@@ -220,29 +242,28 @@ def put_object(aws: FakeAws, bucket: str, region: str) -> None:
     client.put_object(Bucket=bucket, Key="a key", Body=b"1", ExpectedBucketOwner=ACCOUNT.id)
 
 
-def test_a_trail_removal_killed_at_any_writing_call_and_started_again_leaves_nothing() -> None:
-    trail, fatal, survived = a_trail(), 0, True
+@pytest.mark.parametrize("trail", [a_trail(), a_full_trail()], ids=["plain", "full"])
+def test_a_trail_removal_killed_at_any_writing_call_and_started_again_leaves_nothing(trail: Trail) -> None:
+    fatal, survived = 0, True
     while survived:
         fatal += 1
         aws = aws_with_keys()
         make(gateway_to(aws), trail_wish(trail, ACCOUNT))
-        survived = killed_at_write(aws, fatal, lambda gateway: remove_trail(gateway, trail))
-        remove_trail(gateway_to(aws), trail)
+        survived = killed_at_write(aws, fatal, lambda gateway: remove_trail(gateway))
+        remove_trail(gateway_to(aws))
         assert (aws.buckets, aws.trails) == ({}, {}), f"killed at its writing call {fatal}"
+        assert {key.policy for key in aws.keys.values()} == {json.dumps(THEIR_POLICY)}
     assert fatal > 4
 
 
-def remove_trail(gateway: Gateway, trail: Any) -> None:
-    """What the module does for `state: absent` with the log bucket named."""
-    every = trail_removal_addresses(trail)
-    observed = gateway.observe(every)
-    unwanted = trail_removal_wish(trail, ACCOUNT, observed, delete_log_bucket=True)
+def remove_trail(gateway: Gateway, *, logs: bool = True) -> None:
+    """What the module does for `state: absent`; which key the trail has, it finds out."""
+    trail = a_trail()
+    contents = [address("bucket_contents", LOGS.bucket)] if logs else []
+    keys = known_keys(trail, ACCOUNT, gateway.observe(key_hints(trail, ACCOUNT)))
+    observed = gateway.observe([*trail_wish(trail, ACCOUNT), *keys, *contents])
+    unwanted = trail_removal_wish(trail, ACCOUNT, observed, delete_log_bucket=logs)
     gateway.carry_out(plan({}, observed, unwanted))
-
-
-def trail_removal_addresses(trail: Any) -> list[Any]:
-    contents = address("bucket_contents", LOGS.bucket)
-    return [*trail_wish(trail, ACCOUNT), contents]
 
 
 def test_alarms_of_both_directions_are_removed(aws: FakeAws, gateway: Gateway) -> None:
@@ -291,6 +312,7 @@ def test_what_a_bucket_without_settings_holds_is_read_as_none(aws: FakeAws, gate
         "bucket_replication",
         "bucket_contents",
         "bucket_object_lock",
+        "bucket_lifecycle",
     )
     assert set(gateway.observe([address(kind) for kind in kinds]).values()) == {None}
 
@@ -343,13 +365,49 @@ def test_a_changed_trail_is_updated_and_keeps_its_other_tags(aws: FakeAws, gatew
     assert trail.tags == {**owner_tags(), "team": "red"}
 
 
+def test_a_trail_that_is_at_home_elsewhere_says_where_and_nothing_else(aws: FakeAws, gateway: Gateway) -> None:
+    make(gateway, trail_wish(a_trail(), ACCOUNT))
+    there = address("trail", "s3-dr", WEST)
+    assert gateway.observe([there]) == {there: {"HomeRegion": EAST, "Tags": {}}}
+    trails = address("trails", "of the Region", WEST)
+    assert gateway.observe([trails]) == {trails: {"Names": ["s3-dr"]}}
+
+
+def test_a_trail_keeps_the_key_that_is_not_spoken_of(aws: FakeAws, gateway: Gateway) -> None:
+    make(gateway, trail_wish(a_full_trail(), ACCOUNT))
+    make(gateway, trail_wish(a_trail(key_prefix="other"), ACCOUNT, {address("bucket_encryption", LOGS.bucket): {}}))
+    settings = aws.trails["s3-dr", EAST].settings
+    assert (settings["KmsKeyId"], settings["S3KeyPrefix"]) == (KEYS[LOGS.bucket], "other")
+
+
+def test_a_trail_that_nobody_else_selects_for_gets_back_the_selector_that_cloudtrail_gave_it(
+    aws: FakeAws, gateway: Gateway
+) -> None:
+    make(gateway, trail_wish(a_trail(), ACCOUNT))
+    at = selectors_address(a_trail(), ACCOUNT)
+    make(gateway, {}, {at: trail_wish(a_trail(), ACCOUNT)[at]})
+    basic = {"ReadWriteType": "All", "IncludeManagementEvents": True}
+    assert aws.trails["s3-dr", EAST].selectors == {"EventSelectors": [basic]}
+
+
+def test_lifecycle_rules_of_others_keep_the_size_below_which_nothing_moves(aws: FakeAws, gateway: Gateway) -> None:
+    theirs = {"ID": "theirs", "Status": "Enabled", "Filter": {"Prefix": "x/"}, "Expiration": {"Days": 1}}
+    held = {"Rules": [theirs], "TransitionDefaultMinimumObjectSize": "varies_by_storage_class"}
+    aws.buckets[LOGS.bucket] = Bucket(EAST, lifecycle=held)
+    at = address("bucket_lifecycle", LOGS.bucket)
+    ours = trail_wish(a_full_trail(), ACCOUNT)[at]
+    make(gateway, {at: ours})
+    assert aws.buckets[LOGS.bucket].lifecycle == {**held, "Rules": [theirs, *ours["Rules"]]}
+    make(gateway, {}, {at: ours})
+    assert aws.buckets[LOGS.bucket].lifecycle == held
+
+
 def test_what_is_ours_goes_into_a_foreign_bucket_policy_and_out_again(aws: FakeAws, gateway: Gateway) -> None:
     foreign = THEIR_POLICY
     aws.buckets[LOGS.bucket] = Bucket(EAST, policy=json.dumps(foreign))
     make(gateway, trail_wish(a_trail(), ACCOUNT))
     assert foreign["Statement"][0] in json.loads(aws.buckets[LOGS.bucket].policy or "")["Statement"]
-    observed = gateway.observe(trail_removal_addresses(a_trail()))
-    make(gateway, {}, trail_removal_wish(a_trail(), ACCOUNT, observed, delete_log_bucket=False))
+    remove_trail(gateway, logs=False)
     assert json.loads(aws.buckets[LOGS.bucket].policy or "") == foreign
 
 
@@ -387,7 +445,7 @@ def test_the_alarms_that_notify_a_topic_are_found_whoever_made_them(aws: FakeAws
 def test_removing_the_last_pair_stops_the_trail_before_it_is_deleted(aws: FakeAws, gateway: Gateway) -> None:
     make(gateway, trail_wish(a_trail(), ACCOUNT))
     aws.calls.clear()
-    remove_trail(gateway, a_trail())
+    remove_trail(gateway)
     order = [call.operation for call in aws.writes()]
     assert order.index("StopLogging") < order.index("DeleteTrail") < order.index("DeleteBucket")
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, canonical, is_ours, owner_tags
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS, canonical
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.merging import is_ours, owner_tags
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Refused, Step
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import applied, plan, waves
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import leftovers
@@ -126,6 +127,17 @@ def test_a_foreign_rule_of_the_old_schema_stays_when_ours_are_taken() -> None:
             {"Statement": {**ALLOW, "Condition": {"Bool": {"aws:SecureTransport": False}}}},
             {"Statement": {**ALLOW, "Condition": {"Bool": {"aws:SecureTransport": ["false"]}}}},
         ),
+        ("bucket_encryption", {"Rules": [{"BucketKeyEnabled": False}]}, {"Rules": [{}]}),
+        (
+            "bucket_lifecycle",
+            {"Rules": [{"ID": "a", "Filter": {}}], "TransitionDefaultMinimumObjectSize": "all_storage_classes_128K"},
+            {"Rules": [{"ID": "a", "Prefix": ""}]},
+        ),
+        (
+            "trail_event_selectors",
+            {"EventSelectors": [{"ReadWriteType": "All", "DataResources": []}]},
+            {"EventSelectors": [{"ReadWriteType": "All"}]},
+        ),
         (
             "trail_event_selectors",
             {"AdvancedEventSelectors": [{"FieldSelectors": [{"Field": "f", "Equals": ["a"], "NotEquals": []}]}]},
@@ -144,6 +156,12 @@ def test_two_ways_to_say_the_same_are_the_same(kind: str, one: Any, other: Any) 
         ("bucket_replication", replication(rule("a")), replication(rule("a", Filter={"Prefix": "x"}))),
         ("bucket_replication", replication(rule("a")), replication(rule("a", 2))),
         ("bucket_replication", replication(rule("a")), replication(rule("a", Status="Disabled"))),
+        ("bucket_encryption", {"Rules": [{"BucketKeyEnabled": True}]}, {"Rules": [{}]}),
+        (
+            "bucket_lifecycle",
+            {"Rules": [], "TransitionDefaultMinimumObjectSize": "varies_by_storage_class"},
+            {"Rules": []},
+        ),
         ("bucket_policy", {"Statement": ALLOW}, {"Statement": {**ALLOW, "Effect": "Deny"}}),
         ("bucket_policy", {"Statement": ALLOW}, {"Statement": {**ALLOW, "Principal": {"AWS": "a"}}}),
         ("bucket_policy", {"Statement": ALLOW}, {"Statement": [ALLOW, {**ALLOW, "Sid": "b"}]}),
@@ -246,6 +264,25 @@ def test_a_default_retention_survives_and_object_lock_is_never_taken() -> None:
     ours = {"ObjectLockEnabled": "Enabled"}
     assert put("bucket_object_lock", ours, held) == held
     assert KINDS["bucket_object_lock"].take(ours, held) == held
+
+
+# --- default encryption, lifecycle ---------------------------------------------------------------------------
+
+
+def test_encryptions_that_are_blocked_stay_blocked_and_a_key_takes_the_place_of_another() -> None:
+    blocked = {"BlockedEncryptionTypes": {"EncryptionType": ["SSE-C"]}}
+    by_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "ours"}
+    ours = {"Rules": [{"ApplyServerSideEncryptionByDefault": by_key, "BucketKeyEnabled": True}]}
+    theirs = {"SSEAlgorithm": "aws:kms:dsse", "KMSMasterKeyID": "theirs"}
+    held = {"Rules": [{"ApplyServerSideEncryptionByDefault": theirs, "BucketKeyEnabled": False, **blocked}]}
+    assert put("bucket_encryption", ours, held) == {"Rules": [{**ours["Rules"][0], **blocked}]}
+    assert put("bucket_encryption", ours, None) == ours
+    assert KINDS["bucket_encryption"].take(ours, held) == held
+
+
+def test_lifecycle_goes_with_its_last_rule() -> None:
+    ours = {"Rules": [{"ID": "ours", "Status": "Enabled", "Filter": {}}]}
+    assert KINDS["bucket_lifecycle"].take(ours, {**ours, "TransitionDefaultMinimumObjectSize": "x"}) is None
 
 
 # --- plans ---------------------------------------------------------------------------------------------------
