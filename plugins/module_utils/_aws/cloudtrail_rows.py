@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._core.model import Address, Document
-from .row import Client, Eventual, Row, never_removed
+from .row import Client, Eventual, Row, never_removed, never_written
 
 # CloudTrail speaks of one setting by two names: the first when it is read, the second when it is written.
 _READ_TO_WRITE = {"LogFileValidationEnabled": "EnableLogFileValidation"}
@@ -21,19 +21,26 @@ _SETTINGS = (
     "IsMultiRegionTrail",
     "LogFileValidationEnabled",
 )
+_ON_REQUEST = ("KmsKeyId",)
+"""What a trail need not have, and what then stays as it is."""
 
 
 def _read_trail(client: Client, address: Address) -> Document:
+    """A trail of several Regions is seen in each of them; of one that is at home elsewhere only that is told."""
     trail = client.get_trail(Name=address.name)["Trail"]
+    if trail.get("HomeRegion", address.region) != address.region:
+        return {"HomeRegion": trail["HomeRegion"], "Tags": {}}
     tag_lists = client.list_tags(ResourceIdList=[trail["TrailARN"]])["ResourceTagList"]
     document: dict[str, Any] = {setting: trail.get(setting) for setting in _SETTINGS}
     document["S3KeyPrefix"] = trail.get("S3KeyPrefix", "")
+    document.update({setting: trail[setting] for setting in _ON_REQUEST if trail.get(setting)})
     document["Tags"] = {tag["Key"]: tag["Value"] for tags in tag_lists for tag in tags["TagsList"]}
     return document
 
 
 def _write_trail(client: Client, address: Address, before: Document | None, after: Document) -> None:
-    settings = {_READ_TO_WRITE.get(setting, setting): after[setting] for setting in _SETTINGS}
+    wanted = [*_SETTINGS, *(setting for setting in _ON_REQUEST if setting in after)]
+    settings = {_READ_TO_WRITE.get(setting, setting): after[setting] for setting in wanted}
     tags = [{"Key": key, "Value": value} for key, value in after["Tags"].items()]
     if before is None:
         if not settings["S3KeyPrefix"]:
@@ -68,7 +75,13 @@ def _read_selectors(client: Client, address: Address) -> Document:
 
 
 def _write_selectors(client: Client, address: Address, before: Document | None, after: Document) -> None:
-    client.put_event_selectors(TrailName=address.name, AdvancedEventSelectors=after["AdvancedEventSelectors"])
+    client.put_event_selectors(TrailName=address.name, **after)
+
+
+def _read_trails(client: Client, address: Address) -> Document:
+    """With those of other Regions that are of all Regions, since they count here as well."""
+    trails = client.describe_trails(includeShadowTrails=True)["trailList"]
+    return {"Names": [trail["Name"] for trail in trails]}
 
 
 _NO_TRAIL = frozenset({"TrailNotFoundException"})
@@ -85,8 +98,12 @@ ROWS = {
             "remove": "cloudtrail:DeleteTrail",
         },
         missing=_NO_TRAIL,
-        # The policy of the log bucket was written a moment ago.
-        eventual=(Eventual("InsufficientS3BucketPolicyException"), Eventual("S3BucketDoesNotExistException")),
+        # The policies of the log bucket and of the key were written a moment ago.
+        eventual=(
+            Eventual("InsufficientS3BucketPolicyException"),
+            Eventual("S3BucketDoesNotExistException"),
+            Eventual("InsufficientEncryptionPolicyException"),
+        ),
     ),
     "trail_logging": Row(
         "cloudtrail",
@@ -109,5 +126,12 @@ ROWS = {
         {"read": "cloudtrail:GetEventSelectors", "write": "cloudtrail:PutEventSelectors", "remove": ""},
         missing=_NO_TRAIL,
         eventual=(Eventual("TrailNotFoundException"),),
+    ),
+    "trails": Row(
+        "cloudtrail",
+        _read_trails,
+        never_written,
+        never_removed,
+        {"read": "cloudtrail:DescribeTrails", "write": "", "remove": ""},
     ),
 }

@@ -2,7 +2,8 @@
 # Copyright: Contributors to the crossregion.s3_dr project
 """The documents of the trail that records who wrote to the pairs' buckets, and of its log bucket.
 
-Sources: CloudTrail User Guide, "Amazon S3 bucket policy for CloudTrail" and "Logging data events".
+A trail is ours, with a log bucket and all its settings, or somebody else's that is adopted: then only selectors are
+put into it. Sources: CloudTrail User Guide, "Logging data events", "Quotas", "Multi-Region trails".
 
 This module util is PRIVATE to the collection.
 """
@@ -11,29 +12,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from .kinds import MAX_SELECTOR_VALUES, is_ours, owner_tags, selector_values
-from .model import Account, Address, Document, End, InvalidInput
-from .plan import Observed
-from .replication import bucket_address, bucket_deletion_wish, one_account
-from .rules import bucket_arn
+from .kinds import canonical
+from .log_bucket import LockMode, LogFiles, encryption, key_mark, key_policy, log_bucket_policy, log_prefix
+from .merging import is_ours, names_of, owner_tags, statements_of, without
+from .model import KEY_ARN, UNSEEN, Account, Address, Document, End, InvalidInput, Refused, check_region, is_seen
+from .plan import Observed, Wish
+from .replication import bucket_address, bucket_deletion_wish, key_address, one_account
+from .selectors import (
+    DataEvents,
+    RecordedPair,
+    advanced,
+    check_not_recorded,
+    check_recorded,
+    is_a_pairs,
+    others,
+    pair_selector,
+    records_management,
+    records_writes_to,
+    selectors,
+)
+
+TRAILS_PER_REGION = 5
+"""CloudTrail's limit, which AWS does not raise. A multi-Region trail counts in each Region."""
 
 _TRAIL_NAME = re.compile(r"(?!\d+\.\d+\.\d+\.\d+$)[A-Za-z0-9](?:[._-]?[A-Za-z0-9])+")
-_MANAGEMENT_SELECTOR = "s3-dr management events"
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedPair:
-    """A pair whose buckets' writes are recorded."""
-
-    name: str
-    buckets: tuple[str, ...]
-
-    @property
-    def selector_name(self) -> str:
-        """The name by which the pair's selector is known in a trail that several pairs share."""
-        return f"s3-dr pair {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,58 +53,98 @@ class Trail:
     log_bucket: End
     key_prefix: str
     pairs: tuple[RecordedPair, ...]
+    data_events: DataEvents = DataEvents.WRITES
+    log_files: LogFiles = field(default_factory=LogFiles)
 
     def __post_init__(self) -> None:
-        if not (3 <= len(self.name) <= 128 and _TRAIL_NAME.fullmatch(self.name)):
-            raise InvalidInput(
-                f"trail '{self.name}': CloudTrail takes 3 to 128 letters, digits, '.', '_' and '-' as a name, "
-                "beginning and ending with a letter or digit, and nothing like an IP address. Choose another `name`."
-            )
+        _check_name(self.name)
         if self.key_prefix != self.key_prefix.strip("/") or len(self.key_prefix) > 200:
             raise InvalidInput(
                 f"trail '{self.name}': the key prefix '{self.key_prefix[:80]}' must have at most 200 characters and "
                 "no slash at either end, since CloudTrail adds one. Change `key_prefix`."
             )
-        buckets = [bucket for pair in self.pairs for bucket in pair.buckets]
-        if self.log_bucket.bucket in buckets:
-            raise InvalidInput(
-                f"trail '{self.name}': its log bucket '{self.log_bucket.bucket}' is an end of a pair, so each log "
-                "file would be recorded in the next one. Name a bucket of its own as `log_bucket`."
-            )
-        self._check_pairs()
-        values = selector_values([_management_selector(), *(_pair_selector(pair, "aws") for pair in self.pairs)])
-        if values > MAX_SELECTOR_VALUES:
-            raise InvalidInput(
-                f"trail '{self.name}': the selectors for {len(buckets)} buckets hold {values} values, and CloudTrail "
-                f"takes {MAX_SELECTOR_VALUES} a trail. Divide the pairs between two trails."
-            )
+        check_not_recorded(self.name, self.log_bucket.bucket, self.pairs)
+        check_recorded(self.name, self.pairs, self.data_events)
 
-    def _check_pairs(self) -> None:
-        names = [pair.name for pair in self.pairs]
-        for pair in self.pairs:
-            if names.count(pair.name) > 1:
-                raise InvalidInput(f"trail '{self.name}': pair '{pair.name}' is given twice. Name each pair once.")
-            if not pair.buckets:
-                raise InvalidInput(f"trail '{self.name}': pair '{pair.name}' has no buckets. Name both of its buckets.")
+    @property
+    def region(self) -> str:
+        """Where the trail is at home."""
+        return self.log_bucket.region
 
     def arn(self, account: Account) -> str:
         """The ARN that the trail has, known before it exists."""
-        return f"arn:{account.partition}:cloudtrail:{self.log_bucket.region}:{account.id}:trail/{self.name}"
+        return _arn(self, account)
 
 
-def trail_wish(trail: Trail, account: Account) -> dict[Address, Document]:
-    """The log bucket with its policy, the trail, its selectors, and that it is logging."""
-    bucket, region = trail.log_bucket.bucket, trail.log_bucket.region
-    return {
-        bucket_address(trail.log_bucket, one_account(account, trail.log_bucket)): {"Region": region},
-        Address("bucket_versioning", bucket, region, account.id): {"Status": "Enabled"},
-        Address("bucket_public_access_block", bucket, region, account.id): {
+@dataclass(frozen=True, slots=True)
+class AdoptedTrail:
+    """A trail that somebody else made and keeps, and that is to record pairs, too.
+
+    Attributes:
+        region: where it is at home.
+        log_bucket: the log bucket that it must have; None: whichever it has.
+
+    Raises:
+        InvalidInput: the declaration cannot be right; nothing was asked of AWS.
+    """
+
+    name: str
+    region: str
+    pairs: tuple[RecordedPair, ...]
+    data_events: DataEvents = DataEvents.WRITES
+    log_bucket: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        check_region(self.region, f"trail '{self.name}'")
+        if self.log_bucket is not None:
+            check_not_recorded(self.name, self.log_bucket, self.pairs)
+        check_recorded(self.name, self.pairs, self.data_events)
+
+    def arn(self, account: Account) -> str:
+        """The trail's ARN."""
+        return _arn(self, account)
+
+
+AnyTrail = Trail | AdoptedTrail
+
+
+def _arn(trail: AnyTrail, account: Account) -> str:
+    return f"arn:{account.partition}:cloudtrail:{trail.region}:{account.id}:trail/{trail.name}"
+
+
+def _check_name(name: str) -> None:
+    if not (3 <= len(name) <= 128 and _TRAIL_NAME.fullmatch(name)):
+        raise InvalidInput(
+            f"trail '{name}': CloudTrail takes 3 to 128 letters, digits, '.', '_' and '-' as a name, "
+            "beginning and ending with a letter or digit, and nothing like an IP address. Choose another `name`."
+        )
+
+
+# --- what is wished ------------------------------------------------------------------------------------------
+
+
+def trail_wish(trail: Trail, account: Account, observed: Observed | None = None) -> dict[Address, Document]:
+    """The log bucket with its policy, the trail, its selectors, and that it is logging.
+
+    Args:
+        observed: what AWS holds. A bucket that has a default encryption keeps it unless a key is named, and the policy
+            of a key is wished only if the credentials may read it.
+    """
+    held = observed or {}
+    bucket, region = trail.log_bucket.bucket, trail.region
+    wish: dict[Address, Document] = {
+        _of_log_bucket("bucket", trail, account): {"Region": region},
+        _of_log_bucket("bucket_versioning", trail, account): {"Status": "Enabled"},
+        _of_log_bucket("bucket_public_access_block", trail, account): {
             "BlockPublicAcls": True,
             "IgnorePublicAcls": True,
             "BlockPublicPolicy": True,
             "RestrictPublicBuckets": True,
         },
-        Address("bucket_policy", bucket, region, account.id): _log_bucket_policy(trail, account),
+        _of_log_bucket("bucket_policy", trail, account): log_bucket_policy(
+            trail.log_bucket, log_prefix(trail.key_prefix, account), trail.arn(account), account.partition
+        ),
         trail_address(trail, account): {
             "S3BucketName": bucket,
             "S3KeyPrefix": trail.key_prefix,
@@ -108,24 +153,119 @@ def trail_wish(trail: Trail, account: Account) -> dict[Address, Document]:
             "LogFileValidationEnabled": True,
             "Tags": owner_tags(),
         },
-        Address("trail_logging", trail.name, region, account.id): {"IsLogging": True},
-        selectors_address(trail, account): {
-            "AdvancedEventSelectors": [
-                _management_selector(),
-                *(_pair_selector(pair, account.partition) for pair in trail.pairs),
-            ]
-        },
+        logging_address(trail, account): {"IsLogging": True},
+        **selectors_wish(trail, account),
+    }
+    _add_settings(wish, trail, account, held)
+    return wish
+
+
+def _add_settings(wish: dict[Address, Document], trail: Trail, account: Account, held: Observed) -> None:
+    """What the log bucket and the trail have only on request, and the encryption of a bucket without one."""
+    key, at = trail.log_bucket.kms_key_arn, _of_log_bucket("bucket_encryption", trail, account)
+    if key or held.get(at) is None:
+        wish[at] = encryption(trail.log_bucket)
+    if key:
+        wish[trail_address(trail, account)] = {**wish[trail_address(trail, account)], "KmsKeyId": key}
+        policy = key_address(key, "kms_key_policy")
+        if policy.account == account.id and is_seen(held.get(policy)):
+            wish[policy] = key_policy(trail.arn(account), account)
+    rule = trail.log_files.rule(trail.name, log_prefix(trail.key_prefix, account))
+    if rule:
+        wish[_of_log_bucket("bucket_lifecycle", trail, account)] = {"Rules": [rule]}
+    if trail.log_files.object_lock:
+        wish[_of_log_bucket("bucket_object_lock", trail, account)] = trail.log_files.object_lock.document()
+
+
+def selectors_wish(trail: AnyTrail, account: Account) -> dict[Address, Document]:
+    """All that an adopted trail gets, and a part of what one of ours is."""
+    return {selectors_address(trail, account): selectors(trail.pairs, account.partition, trail.data_events)}
+
+
+def statements_owed(trail: Trail, account: Account, observed: Observed) -> list[dict[str, Any]]:
+    """What the owner of the key must allow, since these credentials may not: `kind`, `name`, `region`, `account`,
+    `statements`."""
+    key = trail.log_bucket.kms_key_arn
+    if not key:
+        return []
+    at = key_address(key, "kms_key_policy")
+    if at.account == account.id and is_seen(observed.get(at)):
+        return []
+    return [
+        {
+            "kind": at.kind,
+            "name": at.name,
+            "region": at.region,
+            "account": at.account,
+            "statements": key_policy(trail.arn(account), account)["Statement"],
+        }
+    ]
+
+
+def former_key_policies(trail: Trail, account: Account, observed: Observed) -> dict[Address, Document]:
+    """The policies of keys that the trail uses no more and that still let it, known by their Sid."""
+    wanted = trail.log_bucket.kms_key_arn
+    return {at: ours for at, ours in _our_key_policies(trail, account, observed).items() if at.name != wanted}
+
+
+def _our_key_policies(trail: Trail, account: Account, observed: Observed) -> dict[Address, Document]:
+    ours = key_policy(trail.arn(account), account)
+    sids = names_of(ours["Statement"], "Sid")
+    return {
+        at: ours
+        for at, policy in observed.items()
+        if at.kind == "kms_key_policy" and is_seen(policy) and sids & {s.get("Sid") for s in statements_of(policy)}
     }
 
 
-def trail_address(trail: Trail, account: Account) -> Address:
+# --- addresses -----------------------------------------------------------------------------------------------
+
+
+def trail_address(trail: AnyTrail, account: Account) -> Address:
     """The address of the trail itself."""
-    return Address("trail", trail.name, trail.log_bucket.region, account.id)
+    return Address("trail", trail.name, trail.region, account.id)
 
 
-def selectors_address(trail: Trail, account: Account) -> Address:
+def selectors_address(trail: AnyTrail, account: Account) -> Address:
     """The address of the trail's event selectors."""
-    return Address("trail_event_selectors", trail.name, trail.log_bucket.region, account.id)
+    return Address("trail_event_selectors", trail.name, trail.region, account.id)
+
+
+def logging_address(trail: AnyTrail, account: Account) -> Address:
+    """The address of whether the trail is logging."""
+    return Address("trail_logging", trail.name, trail.region, account.id)
+
+
+def trails_address(trail: AnyTrail, account: Account) -> Address:
+    """The address of the list of all trails that count in the trail's Region."""
+    return Address("trails", "of the Region", trail.region, account.id)
+
+
+def _of_log_bucket(kind: str, trail: Trail, account: Account) -> Address:
+    return bucket_address(trail.log_bucket, one_account(account, trail.log_bucket), kind)
+
+
+def known_keys(trail: Trail, account: Account, observed: Observed) -> list[Address]:
+    """The policies of the keys that the trail has, had or shall have, as far as they are of this account.
+
+    The default encryption of the log bucket still names the key when a run was cut short behind the trail's deletion.
+    """
+    rules = (observed.get(_of_log_bucket("bucket_encryption", trail, account)) or {}).get("Rules", [])
+    keys = [
+        trail.log_bucket.kms_key_arn,
+        (observed.get(trail_address(trail, account)) or {}).get("KmsKeyId"),
+        *(rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID") for rule in rules),
+    ]
+    policies = [key_address(key, "kms_key_policy") for key in keys if key and KEY_ARN.fullmatch(key)]
+    return [policy for policy in dict.fromkeys(policies) if policy.account == account.id]
+
+
+def key_hints(trail: Trail, account: Account) -> list[Address]:
+    """What names the keys of a trail."""
+    return [trail_address(trail, account), _of_log_bucket("bucket_encryption", trail, account)]
+
+
+# --- what is unwanted ----------------------------------------------------------------------------------------
 
 
 def trail_removal_wish(
@@ -134,21 +274,29 @@ def trail_removal_wish(
     """What is taken away when these pairs leave.
 
     While the trail records anything else, or is not ours, only the pairs' selectors go. Else the trail goes, stopped
-    first, and its statements leave the log bucket's policy. The logs stay unless their bucket is named for deletion.
+    first, and its statements leave the policies of the log bucket and of its key. The logs stay unless their bucket is
+    named for deletion, and so does all that says how long they stay and who may see them.
     A trail that is gone already is on that way too: a run may have been interrupted behind its deletion.
     """
     wish = trail_wish(trail, account)
     if why_trail_stays(trail, account, observed):
-        return {
-            selectors_address(trail, account): {
-                "AdvancedEventSelectors": [_pair_selector(pair, account.partition) for pair in trail.pairs]
-            }
-        }
+        return selectors_removal_wish(trail, account, observed)
     going = ("bucket_policy", "trail", "trail_logging")
     removal = {address: document for address, document in wish.items() if address.kind in going}
+    removal.update(_our_key_policies(trail, account, observed))
     if delete_log_bucket:
         removal.update(bucket_deletion_wish(trail.log_bucket, one_account(account, trail.log_bucket)))
     return removal
+
+
+def selectors_removal_wish(trail: AnyTrail, account: Account, observed: Observed) -> dict[Address, Document]:
+    """The pairs' selectors; and from a trail that is not ours, with the last pair, also that of management events."""
+    at = selectors_address(trail, account)
+    ours = [pair_selector(pair, account.partition, trail.data_events) for pair in trail.pairs]
+    foreign = not is_ours(observed.get(trail_address(trail, account)))
+    if foreign and not any(is_a_pairs(selector) for selector in others(observed.get(at), trail.pairs)):
+        ours = list(selectors(trail.pairs, account.partition, trail.data_events)["AdvancedEventSelectors"])
+    return {at: {"AdvancedEventSelectors": ours}}
 
 
 def why_trail_stays(trail: Trail, account: Account, observed: Observed) -> str | None:
@@ -158,73 +306,171 @@ def why_trail_stays(trail: Trail, account: Account, observed: Observed) -> str |
         return None
     if not is_ours(there):
         return f"The trail {trail.name} stays, since it was not made by this collection."
-    others = _recorded_besides(trail, observed[selectors_address(trail, account)])
-    return f"The trail {trail.name} stays, since it also records: {', '.join(others)}." if others else None
+    recorded = others(observed[selectors_address(trail, account)], trail.pairs)
+    names = ", ".join(str(selector.get("Name", "")) for selector in recorded)
+    return f"The trail {trail.name} stays, since it also records: {names}." if recorded else None
 
 
-def _recorded_besides(trail: Trail, selectors: Document | None) -> list[str]:
-    ours = {_MANAGEMENT_SELECTOR, *(pair.selector_name for pair in trail.pairs)}
-    recorded = [str(selector.get("Name", "")) for selector in (selectors or {}).get("AdvancedEventSelectors", [])]
-    return [name for name in recorded if name not in ours]
+# --- what must hold ------------------------------------------------------------------------------------------
 
 
-def _log_bucket_policy(trail: Trail, account: Account) -> Document:
-    """CloudTrail may write to its prefix, for this trail only; nobody may speak to the bucket without TLS."""
-    bucket = bucket_arn(trail.log_bucket, account.partition)
-    prefix = f"{trail.key_prefix}/" if trail.key_prefix else ""
-    for_this_trail = {"aws:SourceArn": trail.arn(account)}
-    cloudtrail = {"Service": "cloudtrail.amazonaws.com"}
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "S3DrTrailAclCheck",
-                "Effect": "Allow",
-                "Principal": cloudtrail,
-                "Action": "s3:GetBucketAcl",
-                "Resource": bucket,
-                "Condition": {"StringEquals": for_this_trail},
-            },
-            {
-                "Sid": "S3DrTrailWrite",
-                "Effect": "Allow",
-                "Principal": cloudtrail,
-                "Action": "s3:PutObject",
-                "Resource": f"{bucket}/{prefix}AWSLogs/{account.id}/*",
-                "Condition": {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control", **for_this_trail}},
-            },
-            {
-                "Sid": "S3DrTrailTlsOnly",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [bucket, f"{bucket}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            },
-        ],
+def check_home(trail: AnyTrail, account: Account, observed: Observed) -> None:
+    """Refuse to speak to a trail anywhere but at home.
+
+    Raises:
+        InvalidInput: it is at home in another Region.
+    """
+    home = (observed.get(trail_address(trail, account)) or {}).get("HomeRegion")
+    if home:
+        raise InvalidInput(
+            f"trail '{trail.name}': it is at home in {home}, and CloudTrail changes a trail only there (elsewhere it "
+            f"answers InvalidHomeRegionException). Set `home_region: {home}`, or choose another `name`."
+        )
+
+
+def check_trail(trail: Trail, account: Account, observed: Observed, confirmed: str | None) -> None:
+    """Refuse what a plan could not make right.
+
+    Args:
+        confirmed: the bucket whose Object Lock is confirmed.
+
+    Raises:
+        InvalidInput: the declaration and AWS contradict each other.
+        Refused: the trail is somebody else's, or there are too many.
+    """
+    check_home(trail, account, observed)
+    there = observed[trail_address(trail, account)]
+    if there is not None and not is_ours(there):
+        raise Refused(
+            f"trail '{trail.name}': a trail of this name exists in {trail.region} and was not made by this collection, "
+            "so its settings are left alone. Set `adopt: true` to record the pairs by it as it is, or choose another "
+            "`name`."
+        )
+    names = (observed.get(trails_address(trail, account)) or {}).get("Names", [])
+    if there is None and len(names) >= TRAILS_PER_REGION:
+        raise Refused(
+            f"trail '{trail.name}': {trail.region} has {len(names)} trails already ({', '.join(sorted(names))}), and "
+            f"CloudTrail takes {TRAILS_PER_REGION} a Region, those of several Regions counted in each. Set "
+            "`adopt: true` with the `name` of one of them, or delete one."
+        )
+    key = trail.log_bucket.kms_key_arn
+    if key and observed.get(at := key_address(key, "kms_key_policy"), {}) is None:
+        raise InvalidInput(f"trail '{trail.name}': there is no key {key} in {at.region}. Correct `kms_key_arn`.")
+    check_object_lock(trail, account, observed, confirmed)
+
+
+def check_object_lock(trail: Trail, account: Account, observed: Observed, confirmed: str | None) -> None:
+    """Refuse to lock what nobody can unlock again, unless the bucket is named.
+
+    Raises:
+        InvalidInput: says what cannot be undone, and how to confirm it.
+    """
+    lock, bucket = trail.log_files.object_lock, trail.log_bucket.bucket
+    if lock is None or confirmed == bucket:
+        return
+    at = _of_log_bucket("bucket_object_lock", trail, account)
+    changes = canonical(at.kind, observed[at]) != canonical(at.kind, {**(observed[at] or {}), **lock.document()})
+    if not changes:
+        return
+    if lock.mode is LockMode.COMPLIANCE:
+        raise InvalidInput(
+            f"trail '{trail.name}': under compliance mode nobody, not even the account's root user, can delete a log "
+            f"file of {bucket} for {lock.length} days, and Object Lock can never be disabled. "
+            f"Set `confirm_object_lock: {bucket}` if that is meant."
+        )
+    if observed[_of_log_bucket("bucket", trail, account)] is not None:
+        raise InvalidInput(
+            f"trail '{trail.name}': Object Lock would be set on {bucket}, which exists already, and can never be "
+            f"disabled again. Set `confirm_object_lock: {bucket}` if that is meant."
+        )
+
+
+def check_adopted(trail: AdoptedTrail, account: Account, observed: Observed) -> None:
+    """Refuse a trail that would not record the pairs, or that would record its own log files.
+
+    Raises:
+        InvalidInput: there is no such trail here, or its log bucket is not the one that was named, or that of a pair.
+        Refused: it is not logging.
+    """
+    check_home(trail, account, observed)
+    there = observed[trail_address(trail, account)]
+    if there is None:
+        raise InvalidInput(
+            f"trail '{trail.name}': there is none of this name in {trail.region} to adopt. Correct `name`, or name the "
+            "Region where it is at home as `home_region`; leave `adopt` out to make a new one."
+        )
+    if trail.log_bucket is not None and trail.log_bucket != there["S3BucketName"]:
+        raise InvalidInput(
+            f"trail '{trail.name}': its log bucket is {there['S3BucketName']}, not {trail.log_bucket}, and an adopted "
+            "trail keeps it. Correct `log_bucket`, or leave it out."
+        )
+    check_not_recorded(trail.name, there["S3BucketName"], trail.pairs)
+    if observed[logging_address(trail, account)] is None:
+        raise Refused(
+            f"trail '{trail.name}': it is not logging, so it would record nothing, and whether it shall is up to its "
+            f"owner. Start it first: aws cloudtrail start-logging --name {trail.name} --region {trail.region}"
+        )
+
+
+# --- what a person should know -------------------------------------------------------------------------------
+
+
+def trail_notes(trail: Trail, account: Account, observed: Observed) -> list[str]:
+    """What a person should know after the change, one sentence each."""
+    said = recording_notes(trail, account, observed, trail.log_bucket.bucket)
+    lock = trail.log_files.object_lock
+    if lock and trail.log_files.locked_longer():
+        said.append(
+            f"Object Lock keeps each log file for {lock.length} days: after {trail.log_files.retention_days} days "
+            "lifecycle only hides it, and removes it when its retention is over."
+        )
+    for owed in statements_owed(trail, account, observed):
+        said.append(
+            f"The policy of the key {owed['name']} was not changed, since these credentials may not read it or it is "
+            f"another account's: let the owner in {owed['account']} add what `statements_to_apply` holds."
+        )
+    return said
+
+
+def recording_notes(trail: AnyTrail, account: Account, observed: Observed, log_bucket: str) -> list[str]:
+    """One sentence if selectors of others record the log bucket itself."""
+    foreign = others(observed.get(selectors_address(trail, account)), trail.pairs)
+    loops = records_writes_to(log_bucket, account.partition, foreign)
+    said = (
+        f"The trail {trail.name} also records writes to its own log bucket {log_bucket}, by selectors that are not "
+        f"these pairs' ({', '.join(loops)}), so each log file is recorded in a next one: exclude the bucket there."
+    )
+    return [said] if loops else []
+
+
+def adopted_notes(trail: AdoptedTrail, account: Account, observed: Observed) -> list[str]:
+    """What an adopted trail lacks, and what it records from now on, one sentence each."""
+    there = observed[trail_address(trail, account)] or {}
+    lacks = {
+        "IsMultiRegionTrail": f"is of {trail.region} alone, so events of buckets in other Regions are not recorded",
+        "LogFileValidationEnabled": "has no log-file validation, so nothing proves that a log file is unchanged",
+        "IncludeGlobalServiceEvents": "has no global service events, so changes of IAM roles are not recorded",
     }
+    said = [f"The trail {trail.name} {lack}." for setting, lack in lacks.items() if not there.get(setting)]
+    if not records_management(observed[selectors_address(trail, account)]):
+        said.append(
+            f"The trail {trail.name} recorded no management events and does now: if another trail of the account "
+            "records them, AWS charges for this second copy."
+        )
+    return said + recording_notes(trail, account, observed, there.get("S3BucketName", ""))
 
 
-def _management_selector() -> Document:
-    """Without it, advanced selectors would end the recording of management events."""
-    return {
-        "Name": _MANAGEMENT_SELECTOR,
-        "FieldSelectors": [{"Field": "eventCategory", "Equals": ["Management"]}],
-    }
-
-
-def _pair_selector(pair: RecordedPair, partition: str) -> Document:
-    return {
-        "Name": pair.selector_name,
-        "FieldSelectors": [
-            {"Field": "eventCategory", "Equals": ["Data"]},
-            {"Field": "resources.type", "Equals": ["AWS::S3::Object"]},
-            {"Field": "readOnly", "Equals": ["false"]},
-            {"Field": "resources.ARN", "StartsWith": _object_arn_prefixes(pair.buckets, partition)},
-        ],
-    }
-
-
-def _object_arn_prefixes(buckets: Iterable[str], partition: str) -> list[str]:
-    """With the slash at the end: without it, `orders` would also record `orders-archive`."""
-    return [f"arn:{partition}:s3:::{bucket}/" for bucket in buckets]
+def removal_notes(trail: AnyTrail, account: Account, observed: Observed, unwanted: Wish) -> list[str]:
+    """What remains of a removal, one sentence each."""
+    said = [
+        f"The policy of the key {at.name} was not looked at: {(policy or {})[UNSEEN]}. Let its owner take out the "
+        f"statements whose Sid begins with {key_mark(trail.arn(account))}."
+        for at, policy in observed.items()
+        if at.kind == "kms_key_policy" and not is_seen(policy)
+    ]
+    there = observed.get(selectors_address(trail, account))
+    going = names_of(unwanted.get(selectors_address(trail, account), {}).get("AdvancedEventSelectors", []), "Name")
+    rest = without(advanced(there), going, "Name")
+    if rest and records_management(there) and not records_management({"AdvancedEventSelectors": rest}):
+        said.append(f"The trail {trail.name} records no management events any more: only the pairs had it do so.")
+    return said
