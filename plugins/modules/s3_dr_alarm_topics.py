@@ -11,8 +11,8 @@ description:
   - Makes an SNS topic of one name in each Region, lets the CloudWatch alarms of the same account and Region publish to
     it, and subscribes those who should be told.
   - An alarm can only notify a topic of its own Region, and the metrics of one pair are published in two Regions.
-  - A topic of that name that exists already is used as it is. Statements of its policy that are not ours are kept, and
-    it is never deleted.
+  - A topic of that name that exists already is used as it is, with its encryption unless O(kms_key_arns) names another.
+    Statements of its policy that are not ours are kept, and it is never deleted.
 author:
   - Contributors to the crossregion.s3_dr project (@crossregion)
 options:
@@ -28,7 +28,8 @@ options:
   subscriptions:
     description:
       - Who is told. Subscriptions that are not listed are kept.
-      - AWS sends no alarm to an email address or URL that has not confirmed its subscription.
+      - AWS sends no alarm to an email address or URL that has not confirmed its subscription. The RV(notes) name those.
+      - Queues and functions must let SNS in by their own policies, which are not changed.
     type: list
     elements: dict
     default: []
@@ -45,6 +46,15 @@ options:
       region:
         description: The Region whose topic is meant. Without it, every Region's.
         type: str
+  kms_key_arns:
+    description:
+      - For a Region, the ARN of the customer managed KMS key there with which its topic is encrypted. Topics of other
+        Regions keep the encryption that they have.
+      - The policies of keys of the same account get a statement that lets CloudWatch and S3 use them on behalf of the
+        account (C(kms:Decrypt), C(kms:GenerateDataKey*), C(aws:SourceAccount)). For other keys the RV(notes) say it.
+      - The key C(alias/aws/sns) is refused, since nobody can let CloudWatch use it.
+    type: dict
+    default: {}
   state:
     description:
       - V(present) makes the topics.
@@ -78,6 +88,17 @@ EXAMPLES = r"""
       - protocol: email
         endpoint: operators@example.com
 
+- name: Encrypt the topics, and tell a queue
+  crossregion.s3_dr.s3_dr_alarm_topics:
+    regions: [us-east-1, us-west-2]
+    kms_key_arns:
+      us-east-1: arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
+      us-west-2: arn:aws:kms:us-west-2:111122223333:key/0987dcba-09fe-87dc-65ba-ab0987654321
+    subscriptions:
+      - protocol: sqs
+        endpoint: arn:aws:sqs:us-west-2:111122223333:alarms
+        region: us-west-2
+
 - name: Delete the topics when no other pair's alarms notify them
   crossregion.s3_dr.s3_dr_alarm_topics:
     regions: [us-east-1, us-west-2]
@@ -93,6 +114,15 @@ topic_arns:
   sample:
     us-east-1: arn:aws:sns:us-east-1:111122223333:s3-dr-alarms
     us-west-2: arn:aws:sns:us-west-2:111122223333:s3-dr-alarms
+notes:
+  description: What keeps alarms from arriving and is to be seen to by a person, one sentence or two each.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - >-
+      operators@example.com hears nothing from arn:aws:sns:us-east-1:111122223333:s3-dr-alarms before it has confirmed
+      its subscription. Follow the link in the message that SNS sends there.
 steps:
   description: What was changed, in order. In check mode, what would be changed.
   returned: always
@@ -173,15 +203,25 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_rows import alarms_notifying
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway, asking
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import (
     PROTOCOLS,
     Subscription,
     Topics,
-    topic_arn,
+    encryption_addresses,
+    key_policies,
+    topics_notes,
     topics_removal_wish,
     topics_wish,
+    without_unseen,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, InvalidInput
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import topic_arn
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
+    Account,
+    Address,
+    Document,
+    InvalidInput,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
 
@@ -196,13 +236,23 @@ def topics_from(params: dict) -> Topics:
         subscriptions=tuple(
             Subscription(one["protocol"], one["endpoint"], one["region"]) for one in params["subscriptions"]
         ),
+        kms_key_arns={region: str(key) for region, key in params["kms_key_arns"].items()},
     )
 
 
-def set_up(module: AnsibleAWSModule, gateway: Gateway, clients: Clients, topics: Topics, account: Account) -> dict:
+def set_up(module: AnsibleAWSModule, gateway: Gateway, topics: Topics, account: Account) -> dict:
     """Make the topics."""
     wish = topics_wish(topics, account)
-    return reconcile(module, gateway, wish, lambda observed: (wish, {}))
+    there: dict[Address, Document | None] = {}
+
+    def goal(observed: Observed) -> tuple[Wish, Wish]:
+        there.update(observed)
+        return without_unseen(wish, observed), {}
+
+    result = reconcile(
+        module, gateway, [*wish, *encryption_addresses(topics, account)], goal, optional=key_policies(wish)
+    )
+    return {**result, "notes": topics_notes(topics, account, there)}
 
 
 def take_down(module: AnsibleAWSModule, gateway: Gateway, clients: Clients, topics: Topics, account: Account) -> dict:
@@ -213,8 +263,16 @@ def take_down(module: AnsibleAWSModule, gateway: Gateway, clients: Clients, topi
             alarms_using[region] = alarms_notifying(
                 clients("cloudwatch", region, account.id), topic_arn(topics.name, region, account)
             )
-    unwanted = topics_removal_wish(topics, account, module.params["leaving_pairs"], alarms_using)
-    return reconcile(module, gateway, unwanted, lambda observed: ({}, unwanted))
+    encryption = gateway.observe(encryption_addresses(topics, account))
+    unwanted = topics_removal_wish(topics, account, module.params["leaving_pairs"], alarms_using, encryption)
+    result = reconcile(
+        module,
+        gateway,
+        unwanted,
+        lambda observed: ({}, without_unseen(unwanted, observed)),
+        optional=key_policies(unwanted),
+    )
+    return {**result, "notes": []}
 
 
 def main() -> None:
@@ -233,6 +291,7 @@ def main() -> None:
                     "region": {"type": "str"},
                 },
             },
+            "kms_key_arns": {"type": "dict", "default": {}, "no_log": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
             "leaving_pairs": {"type": "list", "elements": "str", "default": []},
         },
@@ -243,9 +302,11 @@ def main() -> None:
 
     def body() -> dict:
         topics = topics_from(module.params)
-        change = set_up if module.params["state"] == "present" else take_down
         account = clients.caller()
-        result = change(module, gateway, clients, topics, account)
+        if module.params["state"] == "present":
+            result = set_up(module, gateway, topics, account)
+        else:
+            result = take_down(module, gateway, clients, topics, account)
         arns = {region: topic_arn(topics.name, region, account) for region in topics.regions}
         return {**result, "topic_arns": arns, "api_calls": clients.api_calls()}
 

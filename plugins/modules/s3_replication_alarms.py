@@ -8,14 +8,18 @@ module: s3_replication_alarms
 short_description: CloudWatch alarms that notice when a pair stops replicating
 version_added: 0.1.0
 description:
-  - For each rule and direction of a pair that is observed by metrics, makes three alarms in the Region where AWS
-    publishes the metric, with all three of its dimensions.
+  - For each rule and direction of a pair that is observed by metrics, makes five alarms in the Region where AWS
+    publishes the metric, with all three of its dimensions. The description of each says what it means and what to do.
   - C(latency) fires when objects take longer than O(latency_seconds) to arrive (C(ReplicationLatency), destination
-    Region, 3 of 5 minutes).
+    Region).
+  - C(bytes_pending) and C(operations_pending) fire when more than O(bytes_pending) bytes or O(operations_pending)
+    operations wait (C(BytesPendingReplication) and C(OperationsPendingReplication), destination Region, 3 of 5
+    minutes).
   - C(failed) fires when an object could not be replicated at all (C(OperationsFailedReplication), source Region).
-  - C(heartbeat) fires when the metrics have been missing for half an hour (C(OperationsPendingReplication),
-    destination Region), since silence would keep the other two quiet.
-  - Each alarm notifies the SNS topic of its own Region, when it fires and when it is well again.
+  - C(heartbeat) fires when the metrics have been missing for O(heartbeat_minutes) (C(OperationsPendingReplication),
+    destination Region), since silence would keep the others quiet.
+  - Each alarm notifies the SNS topic of its own Region, when it fires and when it is well again. With O(composite), one
+    alarm for each Region does, and is quiet while a drill of the pair runs.
 author:
   - Contributors to the crossregion.s3_dr project (@crossregion)
 options:
@@ -27,6 +31,64 @@ options:
     description: The target for the time that objects take to arrive, in seconds.
     type: int
     default: 900
+  latency_datapoints:
+    description: In how many minutes out of O(latency_periods) the target must be missed before C(latency) fires.
+    type: int
+    default: 3
+  latency_periods:
+    description: How many minutes C(latency) looks back, at most 1440.
+    type: int
+    default: 5
+  heartbeat_minutes:
+    description:
+      - After how many minutes without metrics C(heartbeat) fires, at most 1440.
+      - AWS publishes the metrics as a best effort, so a few minutes may be missing without a cause.
+    type: int
+    default: 30
+  bytes_pending:
+    description:
+      - How many bytes may wait before C(bytes_pending) fires. V(0) makes no such alarm.
+      - By default what AWS's default quota of replication traffic, 1 Gbps, moves within O(latency_seconds).
+    type: int
+  operations_pending:
+    description: How many operations may wait before C(operations_pending) fires. V(0) makes no such alarm.
+    type: int
+    default: 100000
+  composite:
+    description:
+      - Whether one composite alarm, C(s3-dr/PAIR/health), acts for all alarms of the pair in a Region. The others then
+        have no actions, so one trouble sends one message.
+      - It tells nobody while the alarm C(s3-dr/PAIR/drill-running) is on, which a drill keeps on. That ends by itself a
+        few minutes after the drill, also after one that was interrupted. Every message waits up to a minute for it.
+      - CloudWatch takes 100 alarms in a composite one.
+    type: bool
+    default: false
+  ops_items:
+    description: Have each alarm that notifies open an OpsItem of Systems Manager in its Region, too, when it fires.
+    type: dict
+    suboptions:
+      severity:
+        description: From 1, the most severe, to 4.
+        type: int
+        choices: [1, 2, 3, 4]
+        default: 2
+      category:
+        description: The category of the OpsItem.
+        type: str
+        choices: [Availability, Cost, Performance, Recovery, Security]
+        default: Availability
+  incident_response_plan_arn:
+    description:
+      - The response plan of Incident Manager that each alarm that notifies starts, too, when it fires.
+      - AWS closed Incident Manager to new customers in November 2025.
+    type: str
+  former_regions:
+    description:
+      - Further Regions in which the pair had alarms that are not wished any more, as of a bucket that left it.
+      - The Regions of the buckets that the pair names are looked through anyway.
+    type: list
+    elements: str
+    default: []
   state:
     description: Whether the alarms should exist.
     type: str
@@ -34,6 +96,7 @@ options:
     default: present
 notes:
   - The common option O(region) is not used, since each end names its own Region.
+  - CloudWatch takes three alarms a second in an account and Region, so hundreds of new ones take minutes.
 seealso:
   - module: crossregion.s3_dr.s3_dr_alarm_topics
 extends_documentation_fragment:
@@ -54,6 +117,20 @@ EXAMPLES = r"""
     dr:
       bucket: example-orders-dr
       region: us-west-2
+
+- name: One message for each trouble, an OpsItem, and quiet drills
+  crossregion.s3_dr.s3_replication_alarms:
+    name: orders
+    primary:
+      bucket: example-orders
+      region: us-east-1
+    dr:
+      bucket: example-orders-dr
+      region: us-west-2
+    latency_seconds: 300
+    composite: true
+    ops_items:
+      severity: 1
 
 - name: Remove the alarms
   crossregion.s3_dr.s3_replication_alarms:
@@ -76,8 +153,10 @@ alarms:
     us-east-1:
       - s3-dr/orders/example-orders/s3-dr-orders/failed
     us-west-2:
+      - s3-dr/orders/example-orders/s3-dr-orders/bytes_pending
       - s3-dr/orders/example-orders/s3-dr-orders/heartbeat
       - s3-dr/orders/example-orders/s3-dr-orders/latency
+      - s3-dr/orders/example-orders/s3-dr-orders/operations_pending
 notes:
   description: What a person should know, one sentence each.
   returned: success
@@ -165,25 +244,44 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_rows import alarms_named
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway, asking
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
+    CATEGORIES,
     AlarmSettings,
+    OpsItems,
     alarm_names,
     alarm_prefix,
     alarms_wish,
     leftover_alarms,
     unwatched_rules,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, Pair
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, Pair, check_region
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec, pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
 
 
-def alarms_of(pair: Pair, clients: Clients, account: Account) -> dict[str, list[str]]:
-    """The names of the pair's alarms that each of its two Regions holds."""
+def settings_from(params: dict) -> AlarmSettings:
+    """What the task declares of all alarms."""
+    ops_items = params["ops_items"]
+    return AlarmSettings(
+        topic_name=params["topic_name"],
+        latency_seconds=params["latency_seconds"],
+        latency_datapoints=params["latency_datapoints"],
+        latency_periods=params["latency_periods"],
+        heartbeat_minutes=params["heartbeat_minutes"],
+        bytes_pending=params["bytes_pending"],
+        operations_pending=params["operations_pending"],
+        composite=params["composite"],
+        ops_items=OpsItems(ops_items["severity"], ops_items["category"]) if ops_items else None,
+        incident_response_plan_arn=params["incident_response_plan_arn"],
+    )
+
+
+def alarms_of(pair: Pair, former_regions: list[str], clients: Clients, account: Account) -> dict[str, list[str]]:
+    """The names of the pair's alarms that each of its Regions holds, those of its rules' destinations among them."""
     names = {}
-    for end in pair.ends():
-        with asking(f"the alarms of pair '{pair.name}' in {end.region}", "cloudwatch:DescribeAlarms"):
-            names[end.region] = alarms_named(clients("cloudwatch", end.region, account.id), alarm_prefix(pair.name))
+    for region in dict.fromkeys([*(end.region for end in pair.ends()), *former_regions]):
+        with asking(f"the alarms of pair '{pair.name}' in {region}", "cloudwatch:DescribeAlarms"):
+            names[region] = alarms_named(clients("cloudwatch", region, account.id), alarm_prefix(pair.name))
     return names
 
 
@@ -194,6 +292,21 @@ def main() -> None:
             **pair_argument_spec(),
             "topic_name": {"type": "str", "default": "s3-dr-alarms"},
             "latency_seconds": {"type": "int", "default": 900},
+            "latency_datapoints": {"type": "int", "default": 3},
+            "latency_periods": {"type": "int", "default": 5},
+            "heartbeat_minutes": {"type": "int", "default": 30},
+            "bytes_pending": {"type": "int"},
+            "operations_pending": {"type": "int", "default": 100_000},
+            "composite": {"type": "bool", "default": False},
+            "ops_items": {
+                "type": "dict",
+                "options": {
+                    "severity": {"type": "int", "choices": [1, 2, 3, 4], "default": 2},
+                    "category": {"type": "str", "choices": list(CATEGORIES), "default": "Availability"},
+                },
+            },
+            "incident_response_plan_arn": {"type": "str"},
+            "former_regions": {"type": "list", "elements": "str", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,
@@ -203,10 +316,13 @@ def main() -> None:
 
     def body() -> dict:
         pair = pair_from(module.params)
-        settings = AlarmSettings(module.params["topic_name"], module.params["latency_seconds"])
+        settings = settings_from(module.params)
+        former_regions = module.params["former_regions"]
+        for region in former_regions:
+            check_region(region, f"former_regions of pair '{pair.name}'")
         account = clients.caller()
         wish = alarms_wish(pair, settings, account) if module.params["state"] == "present" else {}
-        unwanted = leftover_alarms(pair, wish, alarms_of(pair, clients, account), account)
+        unwanted = leftover_alarms(pair, wish, alarms_of(pair, former_regions, clients, account), account)
         result = reconcile(module, gateway, [*wish, *unwanted], lambda observed: (wish, unwanted))
         said = unwatched_rules(pair) if module.params["state"] == "present" else []
         return {**result, "alarms": alarm_names(wish), "notes": said, "api_calls": clients.api_calls()}

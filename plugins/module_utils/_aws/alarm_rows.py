@@ -8,6 +8,7 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from .._core.model import Address, Document
 from .row import Client, Eventual, Row, never_removed
@@ -29,13 +30,62 @@ _ALARM_FIELDS = (
     "OKActions",
     "InsufficientDataActions",
 )
+_NEVER_WISHED = ("ExtendedStatistic", "Unit", "Metrics", "ThresholdMetricId", "EvaluateLowSampleCountPercentile")
+"""What makes another alarm of ours, or one that never fires. PutMetricAlarm replaces all, so writing ours clears it."""
+_COMPOSITE_FIELDS = (
+    "AlarmRule",
+    "AlarmDescription",
+    "ActionsEnabled",
+    "AlarmActions",
+    "OKActions",
+    "InsufficientDataActions",
+    "ActionsSuppressor",
+    "ActionsSuppressorWaitPeriod",
+    "ActionsSuppressorExtensionPeriod",
+)
+
+
+def _read_alarms(client: Client, addresses: Sequence[Address]) -> list[Document | None]:
+    names = [address.name for address in addresses]
+    alarms = client.describe_alarms(AlarmNames=names, AlarmTypes=["MetricAlarm"], MaxRecords=len(names))["MetricAlarms"]
+    found = {alarm["AlarmName"]: _metric_alarm(alarm) for alarm in alarms}
+    return [found.get(name) for name in names]
+
+
+def _metric_alarm(alarm: Document) -> Document:
+    foreign = {field: alarm[field] for field in _NEVER_WISHED if alarm.get(field)}
+    return {"Dimensions": [], **_fields(alarm, _ALARM_FIELDS), **foreign}
 
 
 def _read_alarm(client: Client, address: Address) -> Document | None:
-    alarms = client.describe_alarms(AlarmNames=[address.name], AlarmTypes=["MetricAlarm"])["MetricAlarms"]
-    if not alarms:
-        return None
-    return {"Dimensions": [], **{field: alarms[0][field] for field in _ALARM_FIELDS if field in alarms[0]}}
+    return _read_alarms(client, [address])[0]
+
+
+def _read_composites(client: Client, addresses: Sequence[Address]) -> list[Document | None]:
+    names = [address.name for address in addresses]
+    answer = client.describe_alarms(AlarmNames=names, AlarmTypes=["CompositeAlarm"], MaxRecords=len(names))
+    found = {alarm["AlarmName"]: _composite(alarm) for alarm in answer.get("CompositeAlarms", [])}
+    return [found.get(name) for name in names]
+
+
+def _composite(alarm: Document) -> Document:
+    """CloudWatch takes the name or the ARN of a suppressor, which mean the same alarm of the same Region."""
+    document = dict(_fields(alarm, _COMPOSITE_FIELDS))
+    if "ActionsSuppressor" in document:
+        document["ActionsSuppressor"] = document["ActionsSuppressor"].rpartition(":alarm:")[2]
+    return document
+
+
+def _read_composite(client: Client, address: Address) -> Document | None:
+    return _read_composites(client, [address])[0]
+
+
+def _fields(alarm: Document, fields: Sequence[str]) -> Document:
+    return {field: alarm[field] for field in fields if field in alarm}
+
+
+def _write_composite(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.put_composite_alarm(AlarmName=address.name, **after)
 
 
 def _write_alarm(client: Client, address: Address, before: Document | None, after: Document) -> None:
@@ -59,9 +109,14 @@ def alarms_notifying(client: Client, topic: str) -> list[str]:
 
 
 def alarms_named(client: Client, prefix: str) -> list[str]:
-    """The names of a Region's metric alarms that begin so."""
-    pages = client.get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm"])
-    return [alarm["AlarmName"] for page in pages for alarm in page["MetricAlarms"]]
+    """The names of a Region's alarms that begin so, metric alarms and composite ones."""
+    types = ["MetricAlarm", "CompositeAlarm"]
+    pages = client.get_paginator("describe_alarms").paginate(AlarmNamePrefix=prefix, AlarmTypes=types)
+    return [
+        alarm["AlarmName"]
+        for page in pages
+        for alarm in (*page.get("MetricAlarms", []), *page.get("CompositeAlarms", []))
+    ]
 
 
 def _topic_arn(client: Client, address: Address, topic: str) -> str:
@@ -85,6 +140,16 @@ def _delete_topic(client: Client, address: Address, before: Document) -> None:
     client.delete_topic(TopicArn=_topic_arn(client, address, address.name))
 
 
+def _read_topic_encryption(client: Client, address: Address) -> Document | None:
+    key = client.get_topic_attributes(TopicArn=_topic_arn(client, address, address.name))["Attributes"].get(_TOPIC_KEY)
+    return {_TOPIC_KEY: key} if key else None
+
+
+def _write_topic_encryption(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    arn = _topic_arn(client, address, address.name)
+    client.set_topic_attributes(TopicArn=arn, AttributeName=_TOPIC_KEY, AttributeValue=after[_TOPIC_KEY])
+
+
 def _read_topic_policy(client: Client, address: Address) -> Document:
     arn = _topic_arn(client, address, address.name)
     policy: Document = json.loads(client.get_topic_attributes(TopicArn=arn)["Attributes"]["Policy"])
@@ -102,7 +167,8 @@ def _read_subscription(client: Client, address: Address) -> Document | None:
     for page in client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn):
         for subscription in page["Subscriptions"]:
             if (subscription["Protocol"], subscription["Endpoint"]) == (protocol, endpoint):
-                return {"Protocol": protocol, "Endpoint": endpoint}
+                arn = subscription.get("SubscriptionArn", "")  # "PendingConfirmation" while nobody has confirmed it
+                return {"Protocol": protocol, "Endpoint": endpoint, "SubscriptionArn": arn}
     return None
 
 
@@ -112,6 +178,9 @@ def _write_subscription(client: Client, address: Address, before: Document | Non
     client.subscribe(TopicArn=arn, Protocol=after["Protocol"], Endpoint=after["Endpoint"])
 
 
+_TOPIC_KEY = "KmsMasterKeyId"
+_ALARMS_PER_SECOND = 3.0
+"""CloudWatch User Guide, "CloudWatch service quotas": of each call that writes alarms, by account and Region."""
 _NO_TOPIC = frozenset({"NotFound", "NotFoundException"})
 _SETTLING = (Eventual("NotFound"), Eventual("NotFoundException"))
 
@@ -127,6 +196,22 @@ ROWS = {
             "remove": "cloudwatch:DeleteAlarms",
         },
         missing=frozenset({"ResourceNotFound"}),
+        read_many=_read_alarms,
+        writes_per_second=_ALARMS_PER_SECOND,
+    ),
+    "composite_alarm": Row(
+        "cloudwatch",
+        _read_composite,
+        _write_composite,
+        _delete_alarm,
+        {
+            "read": "cloudwatch:DescribeAlarms",
+            "write": "cloudwatch:PutCompositeAlarm",
+            "remove": "cloudwatch:DeleteAlarms",
+        },
+        missing=frozenset({"ResourceNotFound"}),
+        read_many=_read_composites,
+        writes_per_second=_ALARMS_PER_SECOND,
     ),
     "sns_topic": Row(
         "sns",
@@ -139,6 +224,15 @@ ROWS = {
             "remove": "sns:DeleteTopic",
         },
         missing=_NO_TOPIC,
+    ),
+    "sns_topic_encryption": Row(
+        "sns",
+        _read_topic_encryption,
+        _write_topic_encryption,
+        never_removed,
+        {"read": "sns:GetTopicAttributes", "write": "sns:SetTopicAttributes", "remove": ""},
+        missing=_NO_TOPIC,
+        eventual=_SETTLING,
     ),
     "sns_topic_policy": Row(
         "sns",

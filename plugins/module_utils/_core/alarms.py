@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Copyright: Contributors to the crossregion.s3_dr project
-"""The alarms of a pair and the topics that they notify, each in the Region where AWS publishes the metric.
+"""The alarms of a pair, each in the Region where AWS publishes the metric.
 
 Sources: S3 User Guide, "Using S3 Replication metrics" and "Metrics and dimensions" (Regions, dimensions, statistics,
-missing data); CloudWatch User Guide, "Notifying users on alarm changes" (topic policy).
+missing data); CloudWatch API Reference, "PutMetricAlarm" and "PutCompositeAlarm" (limits, actions).
 
 This module util is PRIVATE to the collection.
 """
@@ -15,12 +15,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from .kinds import owner_tags
-from .model import Account, Address, Document, InvalidInput, Link, Observation, Pair, Rule, check_region
+from .model import Account, Address, Document, InvalidInput, Link, Observation, Pair, Rule
 
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
-PROTOCOLS = ("email", "email-json", "http", "https", "lambda", "sms", "sqs")
+_RESPONSE_PLAN = re.compile(r"arn:aws[\w-]*:ssm-incidents::\d{12}:response-?plan/[\w-]{1,200}")
 _MAX_ALARM_NAME = 255
+_PERIOD_SECONDS = 60
+_MAX_PERIODS = 86_400 // _PERIOD_SECONDS
+"""CloudWatch evaluates periods below an hour over a day at most."""
+_MAX_CHILDREN = 100
+_MAX_RULE = 10_240
+_QUOTA_BYTES_PER_SECOND = 125_000_000
+"""AWS's default quota of replication traffic, 1 Gbps for an account and pair of Regions."""
+_PENDING_PERIODS, _PENDING_DATAPOINTS = 5, 3
+
 REPLICATION_METRICS = (
     "ReplicationLatency",
     "BytesPendingReplication",
@@ -28,47 +36,15 @@ REPLICATION_METRICS = (
     "OperationsFailedReplication",
 )
 
+DRILL_NAMESPACE = "S3Dr"
+DRILL_METRIC = "DrillRunning"
+"""A drill puts 1 to this metric each minute. When it stops, however it stops, suppression ends by itself."""
+DRILL_DIMENSION = "Pair"
+_DRILL_PERIODS = 3
+_SUPPRESSION_WAIT_SECONDS = 60
+_SUPPRESSION_EXTENSION_SECONDS = 180
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """Who is told. `region` limits it to the topic of one Region (None: every Region's)."""
-
-    protocol: str
-    endpoint: str
-    region: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.protocol not in PROTOCOLS:
-            raise InvalidInput(
-                f"subscription of '{self.endpoint}': SNS has no protocol '{self.protocol}'. "
-                f"Choose one of {', '.join(PROTOCOLS)}."
-            )
-        if not self.endpoint:
-            raise InvalidInput(f"a subscription by {self.protocol} has no endpoint. Name an address, URL or ARN.")
-
-
-@dataclass(frozen=True, slots=True)
-class Topics:
-    """One SNS topic of the same name in each Region, since an alarm can only notify a topic of its own Region.
-
-    Raises:
-        InvalidInput: the declaration cannot be right; nothing was asked of AWS.
-    """
-
-    name: str
-    regions: tuple[str, ...]
-    subscriptions: tuple[Subscription, ...] = ()
-
-    def __post_init__(self) -> None:
-        check_topic_name(self.name)
-        for region in self.regions:
-            check_region(region, f"topic '{self.name}'")
-        for subscription in self.subscriptions:
-            if subscription.region is not None and subscription.region not in self.regions:
-                raise InvalidInput(
-                    f"subscription of '{subscription.endpoint}': no topic '{self.name}' is wished in "
-                    f"{subscription.region}. Correct its `region`; the topics are in {', '.join(self.regions)}."
-                )
+CATEGORIES = ("Availability", "Cost", "Performance", "Recovery", "Security")
 
 
 def check_topic_name(name: str) -> None:
@@ -85,72 +61,90 @@ def topic_arn(name: str, region: str, account: Account) -> str:
     return f"arn:{account.partition}:sns:{region}:{account.id}:{name}"
 
 
-def topics_wish(topics: Topics, account: Account) -> dict[Address, Document]:
-    """Each Region's topic, its policy, and the subscriptions."""
-    wish: dict[Address, Document] = {}
-    for region in topics.regions:
-        wish[Address("sns_topic", topics.name, region, account.id)] = {"Tags": owner_tags()}
-        wish[Address("sns_topic_policy", topics.name, region, account.id)] = _topic_policy(topics.name, region, account)
-        for subscription in topics.subscriptions:
-            if subscription.region in (None, region):
-                name = f"{topics.name}:{subscription.protocol}:{subscription.endpoint}"
-                wish[Address("sns_subscription", name, region, account.id)] = {
-                    "Protocol": subscription.protocol,
-                    "Endpoint": subscription.endpoint,
-                }
-    return wish
+# --- settings ------------------------------------------------------------------------------------------------
 
 
-def topics_removal_wish(
-    topics: Topics, account: Account, leaving_pairs: Iterable[str], alarms_using: dict[str, Iterable[str]]
-) -> dict[Address, Document]:
-    """The topics that nobody needs any more: a topic that alarms of other pairs notify stays with its policy.
+@dataclass(frozen=True, slots=True)
+class OpsItems:
+    """That an alarm opens an OpsItem of Systems Manager when it fires; 1 is the most severe, 4 the least."""
 
-    Args:
-        leaving_pairs: the pairs whose alarms are removed in the same run.
-        alarms_using: for each Region the names of the alarms that notify the topic.
-    """
-    leaving = tuple(alarm_prefix(pair) for pair in leaving_pairs)
-    unused = {region for region, names in alarms_using.items() if all(name.startswith(leaving) for name in names)}
-    return {
-        address: document
-        for address, document in topics_wish(topics, account).items()
-        if address.region in unused and address.kind in ("sns_topic", "sns_topic_policy")
-    }
+    severity: int = 2
+    category: str = "Availability"
 
+    def __post_init__(self) -> None:
+        if self.severity not in (1, 2, 3, 4):
+            raise InvalidInput(f"ops_items: severity {self.severity}: OpsItems have the severities 1 to 4. Choose one.")
+        if self.category not in CATEGORIES:
+            raise InvalidInput(
+                f"ops_items: OpsItems have no category '{self.category}'. Choose one of {', '.join(CATEGORIES)}."
+            )
 
-def _topic_policy(name: str, region: str, account: Account) -> Document:
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Sid": "S3DrAlarmsPublish",
-                "Effect": "Allow",
-                "Principal": {"Service": "cloudwatch.amazonaws.com"},
-                "Action": "SNS:Publish",
-                "Resource": topic_arn(name, region, account),
-                "Condition": {
-                    "ArnLike": {
-                        "aws:SourceArn": f"arn:{account.partition}:cloudwatch:{region}:{account.id}:alarm:*",
-                    },
-                    "StringEquals": {"aws:SourceAccount": account.id},
-                },
-            }
-        ],
-    }
+    def action(self, region: str, account: Account) -> str:
+        """The alarm action that opens it, in the alarm's own Region."""
+        arn = f"arn:{account.partition}:ssm:{region}:{account.id}:opsitem:{self.severity}"
+        return f"{arn}#CATEGORY={self.category}"
 
 
 @dataclass(frozen=True, slots=True)
 class AlarmSettings:
-    """The user's choices. `latency_seconds` is the recovery point objective that the latency alarm watches."""
+    """The user's choices.
+
+    Attributes:
+        latency_seconds: the recovery point objective that the latency alarm watches.
+        latency_datapoints: of how many minutes above it ...
+        latency_periods: ... among how many the latency alarm fires.
+        heartbeat_minutes: after how many minutes without metrics the heartbeat fires.
+        bytes_pending: how many bytes may wait; None: what AWS's default quota moves within the target; 0: no alarm.
+        operations_pending: how many operations may wait; 0: no alarm.
+        composite: whether one alarm per pair and Region acts for all others, and drills suppress it.
+        ops_items: the OpsItem that is opened, if any.
+        incident_response_plan_arn: the response plan of Incident Manager that is started, if any.
+    """
 
     topic_name: str
     latency_seconds: int = 900
+    latency_datapoints: int = 3
+    latency_periods: int = 5
+    heartbeat_minutes: int = 30
+    bytes_pending: int | None = None
+    operations_pending: int = 100_000
+    composite: bool = False
+    ops_items: OpsItems | None = None
+    incident_response_plan_arn: str | None = None
 
     def __post_init__(self) -> None:
         check_topic_name(self.topic_name)
         if self.latency_seconds < 1:
             raise InvalidInput(f"latency_seconds is {self.latency_seconds}. Use a target of at least 1 second.")
+        for name, minutes in (("latency_periods", self.latency_periods), ("heartbeat_minutes", self.heartbeat_minutes)):
+            if not 1 <= minutes <= _MAX_PERIODS:
+                raise InvalidInput(
+                    f"{name} is {minutes}: CloudWatch judges 1 to {_MAX_PERIODS} minutes, which is a day. Correct it."
+                )
+        if not 1 <= self.latency_datapoints <= self.latency_periods:
+            raise InvalidInput(
+                f"latency_datapoints is {self.latency_datapoints} of {self.latency_periods} latency_periods. "
+                f"Use 1 to {self.latency_periods}."
+            )
+        for name, most in (("bytes_pending", self.bytes_pending), ("operations_pending", self.operations_pending)):
+            if most is not None and most < 0:
+                raise InvalidInput(f"{name} is {most}. Use the most that may wait, or 0 for no such alarm.")
+        arn = self.incident_response_plan_arn
+        if arn is not None and not _RESPONSE_PLAN.fullmatch(arn):
+            raise InvalidInput(
+                f"incident_response_plan_arn: '{arn}' is no response plan. Write it like "
+                "arn:aws:ssm-incidents::111122223333:response-plan/name."
+            )
+
+    @property
+    def most_bytes_pending(self) -> int:
+        """How many bytes may wait; 0: no alarm."""
+        if self.bytes_pending is not None:
+            return self.bytes_pending
+        return self.latency_seconds * _QUOTA_BYTES_PER_SECOND
+
+
+# --- names ---------------------------------------------------------------------------------------------------
 
 
 def alarm_prefix(pair: str) -> str:
@@ -158,13 +152,46 @@ def alarm_prefix(pair: str) -> str:
     return f"s3-dr/{pair}/"
 
 
+def composite_name(pair: str) -> str:
+    """The one alarm that acts for all of a pair's in a Region."""
+    return f"{alarm_prefix(pair)}health"
+
+
+def suppressor_name(pair: str) -> str:
+    """The alarm that is on while a drill of the pair runs. No rule's alarm is named so: those have more slashes."""
+    return f"{alarm_prefix(pair)}drill-running"
+
+
+def drill_dimensions(pair: str) -> list[dict[str, str]]:
+    """What tells the drills of one pair from those of another."""
+    return [{"Name": DRILL_DIMENSION, "Value": pair}]
+
+
+def alarm_names(wish: Iterable[Address]) -> dict[str, list[str]]:
+    """The names of the alarms of each Region, sorted."""
+    names: dict[str, list[str]] = {}
+    for address in sorted(wish, key=lambda address: (address.region, address.name)):
+        names.setdefault(address.region, []).append(address.name)
+    return names
+
+
+# --- the wish ------------------------------------------------------------------------------------------------
+
+
 def alarms_wish(pair: Pair, settings: AlarmSettings, account: Account) -> dict[Address, Document]:
-    """The alarms of every rule and direction that is observed by metrics."""
+    """The alarms of every rule and direction that is observed by metrics, and what acts for them if so wished.
+
+    Raises:
+        InvalidInput: CloudWatch would refuse a name, or a composite alarm of so many.
+    """
     wish: dict[Address, Document] = {}
     for link in pair.links():
         for rule in link.rules:
             if rule.enabled and rule.observation is not Observation.NONE:
                 wish.update(_rule_alarms(link, rule, settings, account))
+    if settings.composite:
+        for region, names in alarm_names(wish).items():
+            wish.update(_composite(pair.name, names, settings, region, account))
     return wish
 
 
@@ -174,23 +201,15 @@ def leftover_alarms(
     """The pair's alarms that are not wished (any more): of rules that were renamed, left out or are not observed.
 
     Args:
-        found: for each Region the names of alarms that AWS holds.
+        found: for each Region the names of alarms that AWS holds, metric alarms and composite ones.
     """
     addresses = {
-        Address("metric_alarm", name, region, account.id)
+        Address("composite_alarm" if name == composite_name(pair.name) else "metric_alarm", name, region, account.id)
         for region, names in found.items()
         for name in names
         if name.startswith(alarm_prefix(pair.name))
     }
     return {address: {} for address in sorted(addresses - set(wish))}
-
-
-def alarm_names(wish: Iterable[Address]) -> dict[str, list[str]]:
-    """The names of the alarms of each Region, sorted."""
-    names: dict[str, list[str]] = {}
-    for address in sorted(wish):
-        names.setdefault(address.region, []).append(address.name)
-    return names
 
 
 def unwatched_rules(pair: Pair) -> list[str]:
@@ -217,14 +236,34 @@ def metric_dimensions(rule: Rule, link: Link) -> list[dict[str, str]]:
     ]
 
 
+def _actions(settings: AlarmSettings, region: str, account: Account) -> Document:
+    """What an alarm does. OpsItems and incidents are opened when it fires, and have no meaning when it is well."""
+    topic = topic_arn(settings.topic_name, region, account)
+    ops_items = [settings.ops_items.action(region, account)] if settings.ops_items else []
+    incidents = [settings.incident_response_plan_arn] if settings.incident_response_plan_arn else []
+    return {
+        "ActionsEnabled": True,
+        "AlarmActions": [topic, *ops_items, *incidents],
+        "OKActions": [topic],
+        "InsufficientDataActions": [],
+    }
+
+
+_NO_ACTIONS: Document = {"ActionsEnabled": True, "AlarmActions": [], "OKActions": [], "InsufficientDataActions": []}
+
+
 def _rule_alarms(link: Link, rule: Rule, settings: AlarmSettings, account: Account) -> dict[Address, Document]:
     wish: dict[Address, Document] = {}
-    source, destination = link.source.bucket, link.destination_of(rule).bucket
+    way = f"{link.source.bucket} to {link.destination_of(rule).bucket}"
     for short, metric, specifics in (
-        ("latency", "ReplicationLatency", _latency(source, destination, settings)),
-        ("failed", "OperationsFailedReplication", _failed(source, destination)),
-        ("heartbeat", "OperationsPendingReplication", _heartbeat(source, destination)),
+        ("latency", "ReplicationLatency", _latency(way, link.pair, settings)),
+        ("bytes_pending", "BytesPendingReplication", _bytes_pending(way, link.pair, settings)),
+        ("operations_pending", "OperationsPendingReplication", _operations_pending(way, link.pair, settings)),
+        ("failed", "OperationsFailedReplication", _failed(way, link.pair)),
+        ("heartbeat", "OperationsPendingReplication", _heartbeat(way, link.pair, settings)),
     ):
+        if specifics is None:
+            continue
         region = metric_region(metric, rule, link)
         name = f"{alarm_prefix(link.pair)}{link.source.bucket}/{rule.id}/{short}"
         if len(name) > _MAX_ALARM_NAME:
@@ -236,35 +275,67 @@ def _rule_alarms(link: Link, rule: Rule, settings: AlarmSettings, account: Accou
             "Namespace": "AWS/S3",
             "MetricName": metric,
             "Dimensions": metric_dimensions(rule, link),
-            "Period": 60,
-            "ActionsEnabled": True,
-            "AlarmActions": [topic_arn(settings.topic_name, region, account)],
-            "OKActions": [topic_arn(settings.topic_name, region, account)],
-            "InsufficientDataActions": [],
+            "Period": _PERIOD_SECONDS,
+            **(_NO_ACTIONS if settings.composite else _actions(settings, region, account)),
             **specifics,
         }
     return wish
 
 
-def _latency(source: str, destination: str, settings: AlarmSettings) -> dict[str, Any]:
+def _latency(way: str, pair: str, settings: AlarmSettings) -> dict[str, Any]:
     """AWS advises `ignore` for missing data of replication metrics."""
     return {
-        "AlarmDescription": f"Objects of {source} take longer than {settings.latency_seconds} s to reach "
-        f"{destination}: the recovery point falls behind its target.",
+        "AlarmDescription": f"Objects on the way from {way} take longer than {settings.latency_seconds} s: the "
+        "recovery point falls behind its target, and a failover now would lose what still waits. Look whether the "
+        f"pending bytes and operations shrink; if they do not, verify the pair '{pair}', which names the cause.",
         "Statistic": "Maximum",
         "ComparisonOperator": "GreaterThanThreshold",
         "Threshold": float(settings.latency_seconds),
-        "EvaluationPeriods": 5,
-        "DatapointsToAlarm": 3,
+        "EvaluationPeriods": settings.latency_periods,
+        "DatapointsToAlarm": settings.latency_datapoints,
         "TreatMissingData": "ignore",
     }
 
 
-def _failed(source: str, destination: str) -> dict[str, Any]:
+def _bytes_pending(way: str, pair: str, settings: AlarmSettings) -> dict[str, Any] | None:
+    if not settings.most_bytes_pending:
+        return None
+    quota = "At AWS's default quota of 1 Gbps more than that takes longer than the target. "
+    return {
+        "AlarmDescription": f"More than {settings.most_bytes_pending} bytes wait to replicate from {way}. "
+        f"{quota if settings.bytes_pending is None else ''}Slow the writers down, or have AWS raise the quota of "
+        f"replication traffic; verify the pair '{pair}' when it does not shrink.",
+        **_pending(settings.most_bytes_pending),
+    }
+
+
+def _operations_pending(way: str, pair: str, settings: AlarmSettings) -> dict[str, Any] | None:
+    if not settings.operations_pending:
+        return None
+    return {
+        "AlarmDescription": f"More than {settings.operations_pending} operations wait to replicate from {way}: "
+        "objects are written faster than they replicate, or replication stands still. See whether the number shrinks; "
+        f"if it does not, verify the pair '{pair}', which names the cause.",
+        **_pending(settings.operations_pending),
+    }
+
+
+def _pending(most: int) -> dict[str, Any]:
+    return {
+        "Statistic": "Maximum",
+        "ComparisonOperator": "GreaterThanThreshold",
+        "Threshold": float(most),
+        "EvaluationPeriods": _PENDING_PERIODS,
+        "DatapointsToAlarm": _PENDING_DATAPOINTS,
+        "TreatMissingData": "ignore",
+    }
+
+
+def _failed(way: str, pair: str) -> dict[str, Any]:
     """The metric is absent while nothing replicates, and a FAILED object is never retried: one is enough."""
     return {
-        "AlarmDescription": f"Objects of {source} FAILED to replicate to {destination}. "
-        "S3 does not retry them: repair the cause, then replicate them again.",
+        "AlarmDescription": f"Objects FAILED to replicate from {way}. S3 does not retry them: verify the pair "
+        f"'{pair}', which names them and the cause, repair the cause, then replicate them again.",
         "Statistic": "Sum",
         "ComparisonOperator": "GreaterThanThreshold",
         "Threshold": 0.0,
@@ -274,15 +345,73 @@ def _failed(source: str, destination: str) -> dict[str, Any]:
     }
 
 
-def _heartbeat(source: str, destination: str) -> dict[str, Any]:
+def _heartbeat(way: str, pair: str, settings: AlarmSettings) -> dict[str, Any]:
     """The metric is published even while nothing replicates, so silence is the alarm; the value never is."""
     return {
-        "AlarmDescription": f"The replication metrics of {source} to {destination} have "
-        "stopped: the rule, its metrics or a bucket is gone, and no other alarm of this pair can fire.",
+        "AlarmDescription": f"The replication metrics from {way} have been missing for {settings.heartbeat_minutes} "
+        "minutes: the rule, its metrics or a bucket is gone, and no other alarm of it can fire. Run setup for the pair "
+        f"'{pair}' in check mode with --diff: it says what is missing.",
         "Statistic": "Maximum",
         "ComparisonOperator": "LessThanThreshold",
         "Threshold": 0.0,
-        "EvaluationPeriods": 30,
-        "DatapointsToAlarm": 30,
+        "EvaluationPeriods": settings.heartbeat_minutes,
+        "DatapointsToAlarm": settings.heartbeat_minutes,
         "TreatMissingData": "breaching",
     }
+
+
+# --- one alarm for all of a pair -----------------------------------------------------------------------------
+
+
+def _composite(
+    pair: str, names: list[str], settings: AlarmSettings, region: str, account: Account
+) -> dict[Address, Document]:
+    """One alarm that acts, and another that keeps it from acting while a drill runs.
+
+    When it takes over from alarms that acted by themselves, a moment passes in which none acts. What fires then is not
+    lost: a composite alarm that finds a child in alarm fires at once.
+    """
+    rule = _any_of(pair, names, region)
+    return {
+        Address("metric_alarm", suppressor_name(pair), region, account.id): {
+            "AlarmDescription": f"A drill of the pair '{pair}' runs, so '{composite_name(pair)}' tells nobody. Nothing "
+            f"is to be done: it ends by itself {_DRILL_PERIODS} minutes after the drill.",
+            "Namespace": DRILL_NAMESPACE,
+            "MetricName": DRILL_METRIC,
+            "Dimensions": drill_dimensions(pair),
+            "Period": _PERIOD_SECONDS,
+            "Statistic": "Maximum",
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "Threshold": 1.0,
+            "EvaluationPeriods": _DRILL_PERIODS,
+            "DatapointsToAlarm": 1,
+            "TreatMissingData": "notBreaching",
+            **_NO_ACTIONS,
+        },
+        Address("composite_alarm", composite_name(pair), region, account.id): {
+            "AlarmRule": rule,
+            "AlarmDescription": f"At least one of the alarms of the pair '{pair}' in {region} is on. Open it in "
+            "CloudWatch to see which: the description of that one says what it means and what to do.",
+            "ActionsSuppressor": suppressor_name(pair),
+            "ActionsSuppressorWaitPeriod": _SUPPRESSION_WAIT_SECONDS,
+            "ActionsSuppressorExtensionPeriod": _SUPPRESSION_EXTENSION_SECONDS,
+            **_actions(settings, region, account),
+        },
+    }
+
+
+def _any_of(pair: str, names: list[str], region: str) -> str:
+    unquotable = [name for name in names if '"' in name or "\\" in name]
+    if unquotable:
+        raise InvalidInput(
+            f"pair '{pair}': the rule of a composite alarm cannot name '{unquotable[0]}'. Leave '\"' and '\\' out of "
+            "the rule's `id`, or set `composite: false`."
+        )
+    rule = " OR ".join(f'ALARM("{name}")' for name in names)
+    if len(names) > _MAX_CHILDREN or len(rule) > _MAX_RULE:
+        raise InvalidInput(
+            f"pair '{pair}': its {len(names)} alarms in {region} are too many for one composite alarm, which takes "
+            f"{_MAX_CHILDREN} alarms and {_MAX_RULE} characters of names. Set `composite: false`, leave out alarms "
+            "(`bytes_pending: 0`, `operations_pending: 0`), or divide the rules between several pairs."
+        )
+    return rule
