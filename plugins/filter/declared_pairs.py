@@ -44,12 +44,17 @@ _value:
   description:
     - One mapping a pair, with its C(name), its C(regions), and as C(trail) what M(crossregion.s3_dr.s3_dr_trail) takes
       as an element of O(crossregion.s3_dr.s3_dr_trail#module:pairs).
+    - As C(pair) the whole declaration, with the name.
   type: list
   elements: dict
   sample:
     - name: orders
       regions: [us-east-1, us-west-2]
       trail: {name: orders, buckets: [example-orders, example-orders-dr]}
+      pair:
+        name: orders
+        primary: {bucket: example-orders, region: us-east-1}
+        dr: {bucket: example-orders-dr, region: us-west-2}
 """
 
 
@@ -65,6 +70,7 @@ def _declared(host: str, pair: Mapping[str, Any]) -> dict[str, Any]:
         "name": name,
         "regions": list(dict.fromkeys(ends.values())),
         "trail": {"name": name, "buckets": list(ends)},
+        "pair": {**pair, "name": name},
     }
 
 
