@@ -554,10 +554,7 @@ def argument_spec() -> dict:
 
 def main() -> None:
     """From parameters to a trail, from the trail to a plan, from the plan to the exit."""
-    module = AnsibleAWSModule(
-        argument_spec=argument_spec(),
-        supports_check_mode=True,
-    )
+    module = AnsibleAWSModule(argument_spec=argument_spec(), supports_check_mode=True)
     clients = Clients(module, home_region=module.params["home_region"])
     gateway = Gateway(clients)
 

@@ -183,9 +183,9 @@ def report(log: Log, problems: list[str]) -> None:
         raise StageFailed(f"{len(problems)} problems")
 
 
-# In this order: what takes seconds first, then the long ones side by side.
+# In this order: the longest first, then what takes seconds, then the others.
 STAGES: dict[str, Stage] = {
-    "integration": integration,  # first: it takes as long as all others together
+    "integration": integration,  # it takes as long as all others together
     "hygiene": check_hygiene,
     "ruff": ruff,
     "mypy": mypy,

@@ -34,18 +34,18 @@ def read_alarms(client_for: ClientFor, places: Iterable[Place]) -> dict[Place, t
     wanted = list(dict.fromkeys(places))
     clients = [client_for("cloudwatch", place.region, place.account) for place in wanted]
     what = "cloudwatch:DescribeAlarms"
-    return dict(zip(wanted, _each(lambda client: _asked(what, lambda: _alarms(client)), clients), strict=True))
+    return dict(zip(wanted, each(lambda client: _asked(what, lambda: _alarms(client)), clients), strict=True))
 
 
 def read_topics(client_for: ClientFor, topics: Iterable[tuple[Place, str]]) -> dict[str, Document | str | None]:
     """The policy, the subscriptions and the key of each topic, by its ARN, asked for in the account of the alarm."""
     wanted = list(dict.fromkeys(topics))
     clients = [(client_for("sns", place.region, place.account), topic) for place, topic in wanted]
-    found = _each(lambda one: _read_topic(*one), clients)
+    found = each(lambda one: _read_topic(*one), clients)
     return {topic: document for (_place, topic), document in zip(wanted, found, strict=True)}
 
 
-def _each(read: Callable[[T], object], wanted: Iterable[T]) -> list:
+def each(read: Callable[[T], object], wanted: Iterable[T]) -> list:
     """Read all at the same time. The clients are made before, since boto3's sessions are not safe to share."""
     with ThreadPoolExecutor(max_workers=_THREADS) as pool:
         return list(pool.map(read, wanted))

@@ -113,13 +113,17 @@ def fly(
     deadline_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    token: str | None = None,
 ) -> Canary:
     """Write one object under the reserved prefix, wait for its replica, compare it, remove both versions.
 
     Only versions that this function wrote are ever removed, by their version ID. One that is late is left where it is:
     removing the source in flight would fail its replication, or leave a replica behind that nobody knows of.
+
+    Args:
+        token: how its key ends, 32 hexadecimal digits, where somebody must know it beforehand.
     """
-    token = uuid.uuid4().hex
+    token = token or uuid.uuid4().hex
     key, body = f"{route.rule.prefix}{RESERVED_PREFIX}{token}", f"s3-dr canary {token}\n".encode()
     source, destination = route.source.end.bucket, route.destination.end.bucket
     begun = Canary(route.rule.id, source, destination, key, route.encryption, "not_written")
@@ -145,6 +149,7 @@ def prove(
     deadline_seconds: float,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
+    token: str | None = None,
 ) -> Canary:
     """Fly canaries until one arrives or the deadline passes; the last one's fate.
 
@@ -154,7 +159,7 @@ def prove(
     deadline, pause = clock() + deadline_seconds, _FIRST_PAUSE_SECONDS
     while True:
         started = clock()
-        canary = fly(route, deadline - started, sleep, clock)
+        canary = fly(route, deadline - started, sleep, clock, token)
         took = clock() - started
         if canary.status != "failed" or clock() + pause + 2 * took > deadline:
             return canary  # another one would hardly be decided in the time that is left, and hide this one's fate

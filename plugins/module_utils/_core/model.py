@@ -24,11 +24,11 @@ GLOBAL = "global"
 UNSEEN = "Unseen"
 """The one field of what stands for a document that the credentials may not read: why."""
 
-_PAIR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,38}")
+PAIR_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,38}")
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IP_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d+")
-_KEY_ARN = re.compile(r"arn:aws[\w-]*:kms:(?P<region>[\w-]+):(?P<account>\d{12}):key/[\w-]+")
+KEY_ARN = re.compile(r"arn:aws[\w-]*:kms:(?P<region>[\w-]+):(?P<account>\d{12}):key/[\w-]+")
 _ROLE_ARN = re.compile(r"arn:aws[\w-]*:iam::\d{12}:role/[\w+=,.@/-]+")
 _POLICY_ARN = re.compile(r"arn:aws[\w-]*:iam::(\d{12}|aws):policy/[\w+=,.@/-]+")
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
@@ -179,7 +179,7 @@ class End:
 
 
 def _check_kms_key(key: str, end: End) -> None:
-    found = _KEY_ARN.fullmatch(key)
+    found = KEY_ARN.fullmatch(key)
     if not found:
         raise InvalidInput(
             f"bucket '{end.bucket}': '{key}' is not the ARN of a KMS key. Aliases and bare IDs mean another key in "
@@ -347,11 +347,7 @@ class Pair:
     roles: RoleSettings = RoleSettings()
 
     def __post_init__(self) -> None:
-        if not _PAIR_NAME.fullmatch(self.name):
-            raise InvalidInput(
-                f"pair '{self.name}': a pair's name has 1 to 39 letters, digits, '_', '.' or '-' and begins with a "
-                "letter or digit, since it becomes part of IAM and CloudWatch names. Rename the pair."
-            )
+        check_pair_name(self.name)
         if self.primary.bucket == self.dr.bucket:
             raise InvalidInput(
                 f"pair '{self.name}': bucket '{self.dr.bucket}' is given for both ends. "
@@ -443,6 +439,15 @@ def _leaving(source: End, rule: Rule) -> Rule:
 def default_rule_id(pair: str) -> str:
     """The ID of a pair's rule when the user names none; it is also CloudWatch's `RuleId` dimension."""
     return f"s3-dr-{pair}"
+
+
+def check_pair_name(name: str) -> None:
+    """Raise InvalidInput when the text cannot be the name of a pair."""
+    if not PAIR_NAME.fullmatch(name):
+        raise InvalidInput(
+            f"pair '{name}': a pair's name has 1 to 39 letters, digits, '_', '.' or '-' and begins with a "
+            "letter or digit, since it becomes part of IAM and CloudWatch names. Rename the pair."
+        )
 
 
 def check_bucket_name(name: str) -> None:

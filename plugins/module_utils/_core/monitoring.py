@@ -21,9 +21,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from .alarms import REPLICATION_METRICS, metric_dimensions, metric_region
+from .alarms import REPLICATION_METRICS, alarm_prefix, metric_dimensions, metric_region
 from .checks import Area, Check, Status
 from .denials import compare, conditions, listed, mapping, names_action, plain, texts
+from .drill_names import is_drill_queue, is_twin
 from .model import Accounts, Document, Link, Observation, Pair, Rule
 
 
@@ -73,6 +74,13 @@ _HEARTBEAT = _Watch(
     (),
     "the metrics stop, after which no other alarm can fire",
 )
+_PENDING = _Watch(
+    "pending alarm",
+    ("BytesPendingReplication", "OperationsPendingReplication"),
+    ("Maximum", "Average"),
+    "more waits than replication can carry",
+)
+"""Nobody needs it; where there is one it must be able to fire."""
 _WATCHES = (_LATENCY, _FAILURE, _HEARTBEAT)
 _UNITS = {"ReplicationLatency": "Seconds", "BytesPendingReplication": "Bytes"}
 _ABOVE = ("GreaterThanThreshold", "GreaterThanOrEqualToThreshold")
@@ -229,8 +237,12 @@ def _matching(watch: _Watch, link: Link, rule: Rule, here: Iterable[Document]) -
 
 
 def _candidates(watch: _Watch, found: Iterable[Document]) -> list[Document]:
-    """Those that may have been meant: of alarms that may be on any metric, those that fire by its silence."""
-    return [alarm for alarm in found if watch.statistics or alarm.get("TreatMissingData") == "breaching"]
+    """Those that may have been meant: of alarms that may be on any metric, those that fire by its silence.
+
+    What a drill left behind when it was killed fires at anything, and only looks like an alarm.
+    """
+    meant = [alarm for alarm in found if not is_twin(str(alarm.get("AlarmName")))]
+    return [alarm for alarm in meant if watch.statistics or alarm.get("TreatMissingData") == "breaching"]
 
 
 def _dimensions(rule: Rule, link: Link) -> frozenset[tuple[str, str]]:
@@ -279,6 +291,154 @@ def _is_query_of(query: Document, metric: str) -> bool:
 def _composites(alarm: Document, here: Iterable[Document]) -> list[Document]:
     name = str(alarm.get("AlarmName"))
     return [one for one in here if "AlarmRule" in one and names_alarm(one, name)]
+
+
+# --- each alarm, for a drill ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """One alarm that a rule needs, or that this collection made for it.
+
+    Attributes:
+        kind: such as `latency alarm`.
+        name: of the alarm; empty where none is there.
+        alarm: as CloudWatch describes it.
+        teller: the alarm whose actions tell of it: itself, or the composite alarm that fires with it.
+        check: whether it can fire and reach somebody, as far as that can be read.
+        topics: those that the teller notifies in its own Region and account.
+        others: what else it acts by.
+    """
+
+    kind: str
+    link: Link
+    rule: Rule
+    place: Place
+    metric: str
+    check: Check
+    name: str = ""
+    alarm: Document | None = None
+    teller: Document | None = None
+    topics: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def by_failure(self) -> bool:
+        """Whether it fires when an object fails."""
+        return self.metric in _FAILURE.metrics
+
+    @property
+    def expression(self) -> bool:
+        """Whether it watches an expression, in place of the metric itself."""
+        return bool(listed(self.alarm, "Metrics"))
+
+
+def watchings(pair: Pair, accounts: Accounts, alarms: Alarms, topics: Topics) -> list[Watching]:
+    """The pair's own alarms, each; and for what none of them does, the best that anybody's does."""
+    known = {_dimensions(rule, link) for link in pair.links() for rule in link.rules}
+    found: list[Watching] = []
+    for link, rule in _watched(pair, accounts):
+        ours = [
+            _own_watching(alarm, place, link, rule, accounts, alarms, topics)
+            for place, alarm in _own_alarms(pair, link, rule, accounts, alarms)
+        ]
+        done = {one.kind for one in ours}
+        found += ours
+        for watch in _WATCHES:
+            if watch.name not in done:
+                found.append(_best_watching(watch, link, rule, accounts, alarms, topics, known))
+    return found
+
+
+def _own_alarms(pair: Pair, link: Link, rule: Rule, accounts: Accounts, alarms: Alarms) -> list[tuple[Place, Document]]:
+    """By their names, wherever they stand. The last part has no slash, so that no rule's names cover another's."""
+    start = f"{alarm_prefix(pair.name)}{link.source.bucket}/{rule.id}/"
+    places = (place for place in sorted(alarms) if place.account == accounts[link.source.bucket].id)
+    every = [(place, alarm, str(alarm.get("AlarmName"))) for place in places for alarm in _alarms_at(place, alarms)]
+    return [
+        (place, alarm)
+        for place, alarm, name in sorted(every, key=lambda one: (one[0], one[2]))
+        if name.startswith(start) and "/" not in name[len(start) :]
+    ]
+
+
+def _watch_of(alarm: Document) -> _Watch:
+    metric = str(alarm.get("MetricName"))
+    if alarm.get("TreatMissingData") == "breaching" and metric in _HEARTBEAT.metrics:
+        return _HEARTBEAT
+    return next((one for one in (_LATENCY, _FAILURE, _PENDING) if metric in one.metrics), _HEARTBEAT)
+
+
+def _own_watching(
+    alarm: Document, place: Place, link: Link, rule: Rule, accounts: Accounts, alarms: Alarms, topics: Topics
+) -> Watching:
+    watch = _watch_of(alarm)
+    right = _place(watch, link, rule, accounts)
+    metric = str(alarm.get("MetricName") or watch.metrics[0])
+    if place != right:
+        text = (
+            f"The alarm '{alarm.get('AlarmName')}' stands in {place.region}, and AWS publishes {metric} of "
+            f"{_rule_words(link, rule)} in {right.region}, so it never fires as meant. Move it there."
+        )
+    elif not any(_watches(alarm, one, _dimensions(rule, link)) for one in watch.metrics):
+        text = _wrong_dimensions(alarm, place, right, link, rule)
+    else:
+        return _watching(watch, alarm, place, link, rule, alarms, topics)
+    check = Check(Area.MONITORING, watch.name, str(alarm.get("AlarmName")), Status.AT_RISK, text)
+    return Watching(watch.name, link, rule, place, metric, check, str(alarm.get("AlarmName")), alarm)
+
+
+def _best_watching(
+    watch: _Watch,
+    link: Link,
+    rule: Rule,
+    accounts: Accounts,
+    alarms: Alarms,
+    topics: Topics,
+    known: set[frozenset[tuple[str, str]]],
+) -> Watching:
+    place = _place(watch, link, rule, accounts)
+    found = [
+        _watching(watch, alarm, place, link, rule, alarms, topics)
+        for alarm in _matching(watch, link, rule, _alarms_at(place, alarms))
+    ]
+    if found:
+        return min(found, key=lambda one: (_BEST_FIRST.index(one.check.status), one.name))
+    check = _watch_check(watch, link, rule, accounts, alarms, topics, known)
+    return Watching(watch.name, link, rule, place, watch.metrics[0], check)
+
+
+def _watching(
+    watch: _Watch, alarm: Document, place: Place, link: Link, rule: Rule, alarms: Alarms, topics: Topics
+) -> Watching:
+    here, name = _alarms_at(place, alarms), str(alarm.get("AlarmName"))
+    finding = _judged(alarm, watch, place, here, topics)
+    text = f"The alarm '{name}' ({place.region}) of {_rule_words(link, rule)} {finding.text}"
+    teller = _teller(alarm, place, here, topics)
+    actions = texts(teller.get("AlarmActions") or [])
+    heard = [one for one in actions if _is_topic(one) and one.split(":")[3:5] == [place.region, place.account]]
+    return Watching(
+        watch.name,
+        link,
+        rule,
+        place,
+        str(alarm.get("MetricName") or watch.metrics[0]),
+        Check(Area.MONITORING, watch.name, name, finding.status, text),
+        name,
+        alarm,
+        teller,
+        tuple(dict.fromkeys(heard)),
+        tuple(one for one in actions if not _is_topic(one)),
+    )
+
+
+def _teller(alarm: Document, place: Place, here: Iterable[Document], topics: Topics) -> Document:
+    """The alarm itself, unless it reaches nobody and a composite alarm does."""
+    if _reached(alarm, place, topics).status is not Status.AT_RISK:
+        return alarm
+    composites = [one for one in _composites(alarm, here) if fires_by(one, alarm)]
+    reaching = (one for one in composites if _reached(one, place, topics).status is not Status.AT_RISK)
+    return next(reaching, alarm)
 
 
 # --- why none does -------------------------------------------------------------------------------------------
@@ -345,16 +505,38 @@ def _judged(alarm: Document, watch: _Watch, place: Place, here: Iterable[Documen
         return _Finding(Status.AT_RISK, flaw)
     reached = _reached(alarm, place, topics)
     if reached.status is Status.AT_RISK:
-        composites = ((one, _reached(one, place, topics)) for one in _composites(alarm, here))
-        for composite, its in composites:
-            if its.status is not Status.AT_RISK:
-                text = f"tells by the composite alarm '{composite.get('AlarmName')}', whose rule was not examined."
-                return _Finding(Status.WARNING, f"{text} See that it fires by this alarm alone.")
-        return reached
+        found = [_by_composite(alarm, one, place, topics) for one in _composites(alarm, here)]
+        said = [reached, *found] if alarm.get("AlarmActions") else [*found, reached]
+        return min(said, key=lambda finding: _BEST_FIRST.index(finding.status))
     if listed(alarm, "Metrics") and reached.status is Status.PASSED:
         text = "watches an expression, which was not examined. See that it fires when " + watch.purpose + "."
         return _Finding(Status.WARNING, text)
     return reached
+
+
+def _by_composite(alarm: Document, composite: Document, place: Place, topics: Topics) -> _Finding:
+    """What a composite alarm that names the alarm does for it."""
+    name, its = composite.get("AlarmName"), _reached(composite, place, topics)
+    if its.status is Status.AT_RISK:
+        return _Finding(Status.AT_RISK, f"has no action that works, and its composite alarm '{name}' {its.text}")
+    if not fires_by(composite, alarm):
+        text = f"tells by the composite alarm '{name}', whose rule was not examined."
+        return _Finding(Status.WARNING, f"{text} See that it fires by this alarm alone.")
+    return _Finding(its.status, f"tells by the composite alarm '{name}', which {its.text}")
+
+
+def fires_by(composite: Document, alarm: Document) -> bool:
+    """Whether the composite alarm fires when this alarm does, for certain: its rule is ALARM(...) OR ALARM(...)."""
+    rule = str(composite.get("AlarmRule", ""))
+    if not _PLAIN_RULE.fullmatch(rule):
+        return False
+    named = [one.strip("\"'") for one in _NAMED.findall(rule)]
+    return str(alarm.get("AlarmName")) in [one.partition(":alarm:")[2] or one for one in named]
+
+
+_ONE = r"""\s*ALARM\s*\(\s*(?:"[^"]+"|'[^']+'|[^\s()"']+)\s*\)\s*"""
+_PLAIN_RULE = re.compile(rf"{_ONE}(?:\bOR\b{_ONE})*")
+_NAMED = re.compile(r"""ALARM\s*\(\s*("[^"]+"|'[^']+'|[^\s()"']+)\s*\)""")
 
 
 def _flaw(alarm: Document, watch: _Watch) -> str | None:
@@ -410,7 +592,7 @@ def _action(action: str, alarm: str, place: Place, topics: Topics) -> _Finding:
 
 
 def _topic_finding(arn: str, topic: Document, alarm: str, place: Place) -> _Finding:
-    subscriptions = listed(topic, "Subscriptions")
+    subscriptions = [one for one in listed(topic, "Subscriptions") if not is_drill_queue(str(one.get("Endpoint")))]
     if not any(str(one.get("SubscriptionArn")).startswith("arn:") for one in subscriptions):
         waiting = f"{len(subscriptions)} not confirmed" if subscriptions else "none at all"
         text = f"notifies {arn}, which has no confirmed subscription ({waiting}). Subscribe somebody, and confirm it."

@@ -22,7 +22,9 @@ from typing import Any, TypeAlias
 
 from .checks import Area, Check, Status
 from .denials import listed, mapping, texts
-from .kinds import canonical, statements_of
+from .events import pair_of
+from .kinds import canonical
+from .merging import statements_of
 from .model import UNSEEN, Accounts, Address, Document, End, Pair, is_seen
 from .plan import Observed
 from .replication import bucket_address, key_address
@@ -328,8 +330,11 @@ _TARGETS = {
 
 
 def _notifications(document: Document | None, end: End) -> Iterator[_Part]:
+    """Those of this collection follow the direction of replication, so they are no difference."""
     for field, (kind, arn) in _TARGETS.items():
         for one in listed(document, field):
+            if pair_of(one.get("Id")):
+                continue
             rules = listed(mapping(mapping(one.get("Filter")).get("Key")), "FilterRules")
             chosen = {str(rule.get("Name")).lower(): rule.get("Value") for rule in rules}
             events, target = sorted(texts(one.get("Events"))), str(one.get(arn))

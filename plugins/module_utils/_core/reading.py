@@ -18,7 +18,8 @@ from enum import StrEnum
 from typing import Any
 
 from .foreign import selected_by
-from .kinds import OWNER_TAG, canonical, is_ours
+from .kinds import canonical
+from .merging import OWNER_TAG, is_ours
 from .model import (
     Account,
     Accounts,

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .kinds import KINDS, owner_tags, statements_of
+from .kinds import KINDS
+from .merging import owner_tags, statements_of
 from .model import GLOBAL, Account, Accounts, Address, Direction, Document, End, InvalidInput, Link, Pair, is_seen
 from .plan import Observed, Wish
 from .policies import (

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from .causes import Expiration, Gap, Scope
 from .denials import listed, mapping, texts
-from .kinds import is_ours
+from .merging import is_ours
 from .model import Accounts, Address, Document, End, Link, Pair, Rule, is_seen
 from .plan import Observed
 from .replication import bucket_address, gaps, role_address

@@ -11,7 +11,6 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 

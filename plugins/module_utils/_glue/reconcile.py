@@ -21,7 +21,8 @@ from .._core.render import as_diffs, as_results
 Goal = Callable[[Observed], tuple[Wish, Wish]]
 """What is wished and what is unwanted, given what AWS holds. May raise InvalidInput or Refused."""
 
-_SETTLE_SECONDS = 60.0
+_SETTLE_SECONDS = 120.0
+"""AWS says of a queue that is deleted that it may take a minute until it is gone."""
 _SETTLE_PAUSE_SECONDS = 2.0
 
 

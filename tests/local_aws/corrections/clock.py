@@ -24,7 +24,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 def now() -> float:
     """Seconds since 1970, by AWS's clock."""
-    return time.time() + settings.seconds("clock_seconds")
+    return time.time() + settings.number("clock_seconds")
 
 
 def date() -> bytes:

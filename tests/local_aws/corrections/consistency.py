@@ -48,7 +48,7 @@ CONFIGURATIONS = (
 
 
 def end(name: str) -> float:
-    return time.time() + settings.seconds(name)
+    return time.time() + settings.number(name)
 
 
 @corrects("services.s3", "_put_bucket_versioning(name, body)")
@@ -145,7 +145,7 @@ async def read_former_configuration(
     if method == "GET" and former and is_stale:
         status, answered_headers, answered_body = former
         return status, dict(answered_headers), answered_body
-    if method in ("PUT", "DELETE") and what and settings.seconds("bucket_configuration_seconds"):
+    if method in ("PUT", "DELETE") and what and settings.number("bucket_configuration_seconds"):
         if not is_stale:
             former = await original("GET", path, headers, b"", {what: query_params[what]}, *rest, **more)
         answer = await original(method, path, headers, body, query_params, *rest, **more)

@@ -90,11 +90,11 @@ def is_tracked(bucket: str, identifier: str) -> bool:
 
 
 def is_late(job: Job) -> bool:
-    return time.time() - job.written > settings.seconds("rtc_threshold_seconds")
+    return time.time() - job.written > settings.number("rtc_threshold_seconds")
 
 
 def threshold() -> str:
-    return f"PT{settings.seconds('rtc_threshold_seconds') / 60:g}M"
+    return f"PT{settings.number('rtc_threshold_seconds') / 60:g}M"
 
 
 def finished(job: Job, rule: Rule, reason: str | None) -> None:

@@ -174,7 +174,7 @@ def deliver() -> None:
     before StopLogging comes after it, too."""
     now = time.time()
     for (arn, region), (since, events) in list(_waiting.items()):
-        if now - since >= settings.seconds("trail_seconds"):
+        if now - since >= settings.number("trail_seconds"):
             del _waiting[arn, region]
             home, account = arn.split(":")[3:5]
             with request_scope(account, home):

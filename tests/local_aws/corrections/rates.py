@@ -38,7 +38,7 @@ def throttle(
 
 
 def is_too_fast() -> bool:
-    limit = settings.seconds("alarm_writes_per_second")
+    limit = settings.number("alarm_writes_per_second")
     if not limit:
         return False
     taken, now = _taken[get_account_id(), get_region()], time.monotonic()

@@ -35,7 +35,7 @@ SIGNED = ("clock_seconds",)
 _values = dict(DEFAULTS)
 
 
-def seconds(name: str) -> float:
+def number(name: str) -> float:
     return _values[name]
 
 

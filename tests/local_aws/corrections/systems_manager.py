@@ -48,7 +48,7 @@ async def answer(
     body: bytes,
     query_params: dict[str, Any],
 ) -> Answer:
-    """Systems Manager API: the operations on OpsItems and documents."""
+    """Systems Manager API: the operations on OpsItems, documents and parameters."""
     function = _operations.get(headers.get("x-amz-target", "").rpartition(".")[2])
     try:
         found = function(json.loads(body)) if function else None

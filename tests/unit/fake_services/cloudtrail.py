@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from .calls import OWNER, Answer, client_error, tag_list, tag_map
+from .kms import FakeKms
 from .s3 import FakeS3
 
 TRAILS_PER_REGION = 5
@@ -34,8 +34,8 @@ class CloudTrailTrail:
     )
 
 
-class FakeCloudTrail(FakeS3):
-    """CloudTrail of the account, which asks S3 for its log bucket."""
+class FakeCloudTrail(FakeS3, FakeKms):
+    """CloudTrail of the account, which asks S3 for its log bucket and KMS for its key."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -87,10 +87,9 @@ class FakeCloudTrail(FakeS3):
 
     def _check_key(self, params: Answer, region: str) -> None:
         if "KmsKeyId" in params:
-            keys: dict[str, Any] = getattr(self, "keys", {})
-            if params["KmsKeyId"] not in keys:
+            if params["KmsKeyId"] not in self.keys:
                 raise client_error("KmsKeyNotFoundException", "The key does not exist")
-            if _trail_arn(params["Name"], region) not in keys[params["KmsKeyId"]].policy:
+            if _trail_arn(params["Name"], region) not in self.keys[params["KmsKeyId"]].policy:
                 raise client_error("InsufficientEncryptionPolicyException", "Insufficient permissions on the key")
 
     def _cloudtrail_UpdateTrail(self, params: Answer, region: str) -> None:

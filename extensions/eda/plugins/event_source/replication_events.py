@@ -133,7 +133,12 @@ _COLLECTIONS = Path(__file__).resolve().parents[7] if len(Path(__file__).resolve
 if _COLLECTIONS and str(_COLLECTIONS) not in sys.path:
     sys.path.append(str(_COLLECTIONS))
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.events import FAILED, MISSED, NOT_TRACKED, failures_of
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.events import (
+    FAILED,
+    MISSED,
+    NOT_TRACKED,
+    failures_of,
+)
 
 LOG = logging.getLogger("crossregion.s3_dr.replication_events")
 MOST_VISIBILITY_SECONDS = 12 * 60 * 60

@@ -32,6 +32,7 @@ def test_a_pair_comes_with_its_regions_and_as_the_trail_takes_it() -> None:
             "name": "orders",
             "regions": ["us-east-1", "us-west-2"],
             "trail": {"name": "orders", "buckets": ["example-orders", "example-orders-dr"]},
+            "pair": {**pair()["s3_dr_pair"], "name": "orders"},
         }
     ]
 

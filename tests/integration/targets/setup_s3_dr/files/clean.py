@@ -21,15 +21,23 @@ def main(prefix: str, regions: list[str], accounts: list[str | None]) -> None:
 
 
 def clean_region(prefix: str, session: boto3.Session) -> None:
-    cloudtrail, cloudwatch, sns = (session.client(service) for service in ("cloudtrail", "cloudwatch", "sns"))
+    cloudtrail, cloudwatch, sns, sqs = (
+        session.client(service) for service in ("cloudtrail", "cloudwatch", "sns", "sqs")
+    )
     for trail in cloudtrail.describe_trails(includeShadowTrails=False)["trailList"]:
         if prefix in trail["Name"]:
             cloudtrail.delete_trail(Name=trail["Name"])
-    alarms = cloudwatch.get_paginator("describe_alarms").paginate().build_full_result()["MetricAlarms"]
-    cloudwatch.delete_alarms(AlarmNames=[alarm["AlarmName"] for alarm in alarms if prefix in alarm["AlarmName"]])
+    for kind in ("CompositeAlarm", "MetricAlarm"):  # AWS deletes one composite alarm at a time, and before its children
+        pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmTypes=[kind])
+        names = [alarm["AlarmName"] for page in pages for alarm in page[f"{kind}s"] if prefix in alarm["AlarmName"]]
+        for some in [[name] for name in names] if kind == "CompositeAlarm" else [names]:
+            cloudwatch.delete_alarms(AlarmNames=some)
     for topic in sns.get_paginator("list_topics").paginate().build_full_result()["Topics"]:
         if prefix in topic["TopicArn"]:
             sns.delete_topic(TopicArn=topic["TopicArn"])
+    for url in sqs.get_paginator("list_queues").paginate().build_full_result().get("QueueUrls", []):
+        if prefix in url:
+            sqs.delete_queue(QueueUrl=url)
 
 
 def clean_buckets(prefix: str, session: boto3.Session) -> None:

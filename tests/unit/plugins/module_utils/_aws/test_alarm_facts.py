@@ -13,10 +13,10 @@ from botocore.parsers import ResponseParserError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_facts import read_alarms, read_topics
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import topics_wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
     alarms_wish,
     topic_arn,
-    topics_wish,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Check, Status
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Pair
@@ -89,7 +89,8 @@ def test_only_alarms_about_replication_are_kept_however_many_there_are(monitored
     monitored.composite_alarms["ours", WEST] = {"AlarmName": "ours", "AlarmRule": f'ALARM("{name}")'}
     found = read_alarms(monitored.client_for, [THERE])[THERE]
     assert not isinstance(found, str)
-    assert [alarm["AlarmName"].rsplit("/", 1)[-1] for alarm in found] == ["heartbeat", "latency", "ours"]
+    names = [alarm["AlarmName"].rsplit("/", 1)[-1] for alarm in found]
+    assert names == ["bytes_pending", "heartbeat", "latency", "operations_pending", "ours"]
     assert len(monitored.calls) == 3
 
 

@@ -39,7 +39,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail impo
     key_hints,
     known_keys,
     selectors_address,
-    trail_addresses,
     trail_removal_wish,
     trail_wish,
 )

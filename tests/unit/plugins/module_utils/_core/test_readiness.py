@@ -414,6 +414,14 @@ def events(*rules: tuple[str, str], what: str = "s3:ObjectCreated:*") -> Documen
     return {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": [what], "Filter": found}]}
 
 
+def test_the_notification_of_this_collection_is_no_difference() -> None:
+    """It stands at the source only, and follows the direction of replication."""
+    queue = {"QueueArn": "arn:aws:sqs:us-east-1:111122223333:s3-dr-events", "Events": ["s3:Replication:*"]}
+    ours = {"QueueConfigurations": [{"Id": "s3-dr/orders/replication", **queue}]}
+    assert same("bucket_notification", ours, None)
+    assert not same("bucket_notification", {"QueueConfigurations": [{"Id": "theirs", **queue}]}, None)
+
+
 def test_notifications_are_the_same_by_what_they_select() -> None:
     assert same("bucket_notification", events(("Prefix", "a/")), events(("prefix", "a/")))
     assert not same("bucket_notification", events(("Prefix", "a/")), events(("Suffix", "a/")))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import Expiration, Gap, Scope
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import owner_tags
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.merging import owner_tags
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     UNSEEN,
     Address,

@@ -26,12 +26,12 @@ from botocore.exceptions import EndpointConnectionError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws import version_listing
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import topics_wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
     REPLICATION_METRICS,
     alarms_wish,
     metric_dimensions,
     metric_region,
-    topics_wish,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import Cause, Finding, iso
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.content import Method
