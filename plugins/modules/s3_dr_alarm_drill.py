@@ -17,8 +17,8 @@ description:
   - For alarms on what AWS publishes in the destination's Region (latency, what is pending, the heartbeat) there is no
     harm to provoke. A twin of each, on the same metric with the same topics, fires at any data point. That proves
     metric, dimensions, action and delivery, and not the threshold.
-  - Everything is restored, also after a failure, C(SIGINT) or C(SIGTERM), and one canary through each rule proves that
-    objects arrive again. What a drill left behind that was killed is removed by the next one, or by O(state=absent).
+  - Everything is restored, also after a failure, C(SIGINT) or C(SIGTERM), or when the playbook is gone, and one canary
+    through each rule proves that objects arrive again. What a drill left behind that was killed is removed by the next one, or by O(state=absent).
   - Who is subscribed to the topics is told, too. The messages of twins say that they are a drill; that of the provoked
     failure is the real one.
 author:
@@ -43,8 +43,11 @@ notes:
     up, and O(ignore:steps) says what would be put for the time of the drill. It fails on what is wrong.
   - RV(ignore:changed) tells whether anything is different afterwards. A drill that restores everything changes
     nothing.
-  - One drill of a pair at a time. Drills of other pairs may run beside it, and so may
-    M(crossregion.s3_dr.s3_dr_verify).
+  - One drill of a pair at a time; one on the same machine is waited for. Drills of other pairs may run beside it, and
+    so may M(crossregion.s3_dr.s3_dr_verify). Where pairs share a destination, drill them from one machine, since S3
+    has no way to change a policy that another one changes at that moment.
+  - A canary that Object Lock keeps, or that S3 has not given up yet, stays and is told in RV(ignore:left_behind). It
+    is no failure, since it harms nobody.
   - The statement that denies names the one key of the drill's canary and no other.
   - The common option O(region) is not used, since each end names its own Region.
 seealso:
@@ -299,6 +302,9 @@ api_calls:
       sample: 0.4
 """
 
+from contextlib import nullcontext
+from functools import partial
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_drill import AlarmDrill
@@ -308,9 +314,11 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.interruption import (
     Interrupted,
+    end_when_nobody_listens,
     interruptible,
     undisturbed,
 )
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.one_at_a_time import one_at_a_time
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
     credentials_from,
     pair_argument_spec,
@@ -321,16 +329,18 @@ _SAID = 5
 """So many problems are told in the message of a failure; all of them are in the result."""
 
 
-def run(drill: AlarmDrill, state: str, check_mode: bool) -> str | None:
-    """Do what is asked; why that ended early, if it did."""
+def run(drill: AlarmDrill, pair: str, state: str, check_mode: bool) -> str | None:
+    """Do what is asked; why that ended early, if it did. Another drill of the pair on this machine is waited for."""
     try:
         with interruptible():
-            if state == "absent":
-                drill.clear(pretend=check_mode)
-            elif check_mode:
-                drill.predict()
-            else:
-                drill.run()
+            end_when_nobody_listens()
+            with nullcontext() if check_mode else one_at_a_time(f"alarm-drill-{pair}"):
+                if state == "absent":
+                    drill.clear(pretend=check_mode)
+                elif check_mode:
+                    drill.predict()
+                else:
+                    drill.run()
     except Interrupted as end:
         return f"The drill was ended by {end}. Run it again."
     except (AwsFailure, Refused) as failure:
@@ -356,8 +366,16 @@ def main() -> None:
     except (InvalidInput, AwsFailure) as error:
         module.fail_json(msg=f"{error} Nothing was changed.", changed=False)
     deadline = float(module.params["deadline_seconds"])
-    drill = AlarmDrill(Gateway(clients), clients, pair, accounts, deadline, shielded=undisturbed)
-    trouble = run(drill, state, check_mode)
+    drill = AlarmDrill(
+        Gateway(clients),
+        clients,
+        pair,
+        accounts,
+        deadline,
+        shielded=undisturbed,
+        alone=partial(one_at_a_time, "alarm-drill-policies"),
+    )
+    trouble = run(drill, pair.name, state, check_mode)
     result = {**drill.result(), "api_calls": clients.api_calls()}
     result["changed"] = bool(drill.cleared or drill.left_behind)
     result["diff"] = {"before": "\n".join([*drill.cleared, ""]), "after": "\n".join([*drill.left_behind, ""])}
@@ -366,8 +384,9 @@ def main() -> None:
         result = {name: result[name] for name in asked}
     elif trouble:
         result["problems"] = [trouble, *result["problems"]]
-    if trouble or drill.left_behind:
+    if trouble or drill.left_in_the_way:
         module.fail_json(msg=" ".join([*([trouble] if trouble else []), *drill.left_behind]), **result)
+    result["notes"] = [*result["notes"], *drill.left_behind]  # canaries, which harm nobody
     if state == "present" and result["verdict"] != PROVEN and not (check_mode and result["verdict"] != FAILED):
         first, more = result["problems"][:_SAID], len(result["problems"][_SAID:])
         said = " ".join([*first, *([f"And {more} more; see `problems`."] if more else [])])

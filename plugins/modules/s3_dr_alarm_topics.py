@@ -13,6 +13,8 @@ description:
   - An alarm can only notify a topic of its own Region, and the metrics of one pair are published in two Regions.
   - A topic of that name that exists already is used as it is, with its encryption unless O(kms_key_arns) names another.
     Statements of its policy that are not ours are kept, and it is never deleted.
+  - Each Region is set up by itself. When one does not answer, the others are as wished all the same, and the task fails
+    with a message that names both.
 author:
   - Contributors to the crossregion.s3_dr project (@crossregion)
 options:
@@ -40,7 +42,10 @@ options:
         choices: [email, email-json, http, https, lambda, sms, sqs]
         required: true
       endpoint:
-        description: The address, URL, number or ARN.
+        description:
+          - The address, URL, number or ARN.
+          - A URL with a password (C(https://user:password@host)) is refused, since SNS hides it from whoever asks for
+            the subscription. Anything else in a URL, such as a token, is shown in RV(steps) and by SNS.
         type: str
         required: true
       region:
@@ -52,13 +57,15 @@ options:
         Regions keep the encryption that they have.
       - The policies of keys of the same account get a statement that lets CloudWatch and S3 use them on behalf of the
         account (C(kms:Decrypt), C(kms:GenerateDataKey*), C(aws:SourceAccount)). For other keys the RV(notes) say it.
+      - The key that a topic had until now, if it is another, loses that statement.
       - The key C(alias/aws/sns) is refused, since nobody can let CloudWatch use it.
     type: dict
     default: {}
   state:
     description:
       - V(present) makes the topics.
-      - V(absent) deletes the topics that this module made and that alarms of no other pair notify.
+      - V(absent) deletes the topics that this module made, that alarms of no other pair notify, and whose policy lets
+        nobody else publish. The RV(notes) say why one stays; its key keeps what lets in its other users.
     type: str
     choices: [present, absent]
     default: present
@@ -115,7 +122,9 @@ topic_arns:
     us-east-1: arn:aws:sns:us-east-1:111122223333:s3-dr-alarms
     us-west-2: arn:aws:sns:us-west-2:111122223333:s3-dr-alarms
 notes:
-  description: What keeps alarms from arriving and is to be seen to by a person, one sentence or two each.
+  description:
+    - What keeps alarms from arriving and is to be seen to by a person, one sentence or two each.
+    - With O(state=absent), why a topic stays.
   returned: success
   type: list
   elements: str
@@ -207,21 +216,22 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topi
     PROTOCOLS,
     Subscription,
     Topics,
+    Users,
+    check_keys,
     encryption_addresses,
+    former_key_policies,
     key_policies,
+    removal_notes,
+    topic_addresses,
     topics_notes,
     topics_removal_wish,
     topics_wish,
     without_unseen,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import topic_arn
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
-    Account,
-    Address,
-    Document,
-    InvalidInput,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, Address, InvalidInput
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.by_region import in_each_region, signed_in
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
 
@@ -240,39 +250,50 @@ def topics_from(params: dict) -> Topics:
     )
 
 
-def set_up(module: AnsibleAWSModule, gateway: Gateway, topics: Topics, account: Account) -> dict:
-    """Make the topics."""
-    wish = topics_wish(topics, account)
-    there: dict[Address, Document | None] = {}
+class Change:
+    """The topics, Region by Region, and what is to be said of each."""
 
-    def goal(observed: Observed) -> tuple[Wish, Wish]:
-        there.update(observed)
-        return without_unseen(wish, observed), {}
+    def __init__(
+        self, module: AnsibleAWSModule, clients: Clients, gateway: Gateway, topics: Topics, account: Account
+    ) -> None:
+        self._module = module
+        self._clients = clients
+        self._gateway = gateway
+        self._topics = topics
+        self._account = account
+        self.notes: dict[str, list[str]] = {}
 
-    result = reconcile(
-        module, gateway, [*wish, *encryption_addresses(topics, account)], goal, optional=key_policies(wish)
-    )
-    return {**result, "notes": topics_notes(topics, account, there)}
+    def in_region(self, region: str) -> dict:
+        """Make the topic of a Region, or delete it when nobody needs it any more."""
+        topics = self._topics.only(region)
+        before = self._gateway.observe(encryption_addresses(topics, self._account))
+        keys = key_policies(topics, self._account, before)
+        change = self._make if self._module.params["state"] == "present" else self._take_down
+        return change(region, topics, keys)
 
+    def _make(self, region: str, topics: Topics, keys: list[Address]) -> dict:
+        wish = topics_wish(topics, self._account)
 
-def take_down(module: AnsibleAWSModule, gateway: Gateway, clients: Clients, topics: Topics, account: Account) -> dict:
-    """Delete the topics that nobody needs any more."""
-    alarms_using = {}
-    for region in topics.regions:
+        def goal(observed: Observed) -> tuple[Wish, Wish]:
+            check_keys(topics, self._account, observed)
+            self.notes[region] = topics_notes(topics, self._account, observed)
+            former = former_key_policies(topics, self._account, observed)
+            return without_unseen(wish, observed), without_unseen(former, observed)
+
+        addresses = {*wish, *encryption_addresses(topics, self._account)}.difference(keys)
+        return reconcile(self._module, self._gateway, addresses, goal, keys)
+
+    def _take_down(self, region: str, topics: Topics, keys: list[Address]) -> dict:
+        arn = topic_arn(topics.name, region, self._account)
         with asking(f"the alarms of {region}", "cloudwatch:DescribeAlarms"):
-            alarms_using[region] = alarms_notifying(
-                clients("cloudwatch", region, account.id), topic_arn(topics.name, region, account)
-            )
-    encryption = gateway.observe(encryption_addresses(topics, account))
-    unwanted = topics_removal_wish(topics, account, module.params["leaving_pairs"], alarms_using, encryption)
-    result = reconcile(
-        module,
-        gateway,
-        unwanted,
-        lambda observed: ({}, without_unseen(unwanted, observed)),
-        optional=key_policies(unwanted),
-    )
-    return {**result, "notes": []}
+            alarms = alarms_notifying(self._clients("cloudwatch", region, self._account.id), arn)
+        users = Users({region: alarms}, self._module.params["leaving_pairs"])
+
+        def goal(observed: Observed) -> tuple[Wish, Wish]:
+            self.notes[region] = removal_notes(topics, self._account, users, observed)
+            return {}, without_unseen(topics_removal_wish(topics, self._account, users, observed), observed)
+
+        return reconcile(self._module, self._gateway, topic_addresses(topics, self._account), goal, keys)
 
 
 def main() -> None:
@@ -297,18 +318,19 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    clients = Clients(module, home_region=next(iter(module.params["regions"]), ""))
+    clients = Clients(module, home_region=min(module.params["regions"], default=""))
     gateway = Gateway(clients)
 
     def body() -> dict:
         topics = topics_from(module.params)
-        account = clients.caller()
-        if module.params["state"] == "present":
-            result = set_up(module, gateway, topics, account)
-        else:
-            result = take_down(module, gateway, clients, topics, account)
-        arns = {region: topic_arn(topics.name, region, account) for region in topics.regions}
-        return {**result, "topic_arns": arns, "api_calls": clients.api_calls()}
+        account = signed_in(module, clients, topics.regions)
+        change = Change(module, clients, gateway, topics, account)
+        return {
+            **in_each_region(topics.regions, change.in_region),
+            "notes": [note for region in topics.regions for note in change.notes[region]],
+            "topic_arns": {region: topic_arn(topics.name, region, account) for region in topics.regions},
+            "api_calls": clients.api_calls(),
+        }
 
     run(module, gateway, body)
 

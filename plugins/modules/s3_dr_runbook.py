@@ -13,16 +13,19 @@ description:
   - The runbook changes nothing by itself. It can be started from an OpsItem, from the console or by
     C(aws ssm start-automation-execution).
   - Systems Manager waits 300 seconds at most for a function.
-  - A document of that name that does not carry this collection's tag is refused and left alone.
+  - A document of that name that does not carry this collection's tag, or that verifies the pairs below another O(path),
+    is refused and left alone.
   - A Region that cannot be reached does not keep the others from being written. The task then fails at its end and
     names what is written and what is not.
 author:
   - Contributors to the crossregion.s3_dr project (@crossregion)
 options:
   name:
-    description: The name of the runbook, the same in each Region.
+    description:
+      - The name of the runbook, the same in each Region.
+      - Without it, O(path) without its first slash, with C(-) in place of each other one and C(-verify) after it, so
+        C(s3-dr-verify) of V(/s3-dr). Inventories that each have a path of their own so have a runbook of their own.
     type: str
-    default: s3-dr-verify
   regions:
     description: The Regions.
     type: list
@@ -35,12 +38,13 @@ options:
   state:
     description:
       - V(present) makes the runbook.
-      - V(absent) deletes it in each Region where no parameter below O(path) tells of another pair.
+      - V(absent) deletes it in each Region where no parameter below O(path) tells of another pair. That of another path
+        stays.
     type: str
     choices: [present, absent]
     default: present
   path:
-    description: With O(state=absent), where M(crossregion.s3_dr.s3_dr_status) tells of pairs.
+    description: Where M(crossregion.s3_dr.s3_dr_status) tells of the pairs that the runbook verifies.
     type: str
     default: /s3-dr
   leaving_pairs:
@@ -161,10 +165,13 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway imp
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.systems_manager_rows import values_below
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.operations import (
     Runbook,
-    check_path,
+    check_runbook,
+    runbook_address,
+    runbook_name,
     runbook_removal_wish,
     runbook_wish,
 )
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.by_region import in_each_region, signed_in
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
@@ -174,7 +181,7 @@ def main() -> None:
     """From parameters to a runbook, from the runbook to a plan for each Region, from the plans to the exit."""
     module = AnsibleAWSModule(
         argument_spec={
-            "name": {"type": "str", "default": "s3-dr-verify"},
+            "name": {"type": "str"},
             "regions": {"type": "list", "elements": "str", "required": True},
             "function_name": {"type": "str", "default": "s3-dr-scheduled-drill"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -189,19 +196,29 @@ def main() -> None:
 
     def body() -> dict:
         params = module.params
-        runbook = Runbook(tuple(regions), params["name"], params["function_name"])
-        check_path(params["path"])
+        path = params["path"]
+        runbook = Runbook(tuple(regions), params["name"] or runbook_name(path), params["function_name"], path)
         account = signed_in(module, clients, regions)
 
         def make(region: str) -> dict:
             wish = runbook_wish(runbook, account, region)
-            return reconcile(module, gateway, wish, lambda observed: (wish, {}))
+
+            def goal(observed: Observed) -> tuple[Wish, Wish]:
+                check_runbook(runbook, observed[runbook_address(runbook, account, region)])
+                return wish, {}
+
+            return reconcile(module, gateway, wish, goal)
 
         def delete(region: str) -> dict:
-            with asking(f"the parameters below {params['path']} in {region}", "ssm:GetParametersByPath"):
-                states = values_below(clients("ssm", region, account.id), params["path"])
-            unwanted = runbook_removal_wish(runbook, account, region, states, params["leaving_pairs"])
-            return reconcile(module, gateway, unwanted, lambda observed: ({}, unwanted))
+            with asking(f"the parameters below {path} in {region}", "ssm:GetParametersByPath"):
+                states = values_below(clients("ssm", region, account.id), path)
+            at = runbook_address(runbook, account, region)
+
+            def goal(observed: Observed) -> tuple[Wish, Wish]:
+                leaving = params["leaving_pairs"]
+                return {}, runbook_removal_wish(runbook, account, region, states, leaving, observed[at])
+
+            return reconcile(module, gateway, [at], goal)
 
         result = in_each_region(regions, make if params["state"] == "present" else delete)
         return {**result, "runbook": runbook.name, "api_calls": clients.api_calls()}

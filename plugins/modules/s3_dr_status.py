@@ -45,6 +45,12 @@ options:
       - The Region of the OpsItem, one of O(regions). It should be the one that stays when the primary is lost.
       - Without it, no OpsItem is made, changed or resolved.
     type: str
+  ops_item:
+    description:
+      - Whether an OpsItem is wished in O(ops_item_region). With V(false), one that was opened before is resolved, if
+        the credentials may look for it.
+    type: bool
+    default: true
   state:
     description:
       - V(present) writes the parameter.
@@ -208,6 +214,8 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.operations import (
     Place,
     addresses,
+    item_addresses,
+    item_note,
     removal_wish,
     state_wish,
     told_of,
@@ -228,24 +236,33 @@ class Telling:
         self._place = place
         self._account = account
         self.status: dict[str, dict] = {}
-        self.notes: dict[str, str] = {}
+        self.notes: dict[str, list[str]] = {region: [] for region in place.regions}
 
     def in_region(self, region: str) -> dict:
         """Reconcile one Region."""
-        goal = partial(self._tell if self._module.params["state"] == "present" else self._forget, region)
-        return reconcile(self._module, self._gateway, addresses(self._place, self._account, region), goal)
+        present = self._module.params["state"] == "present"
+        goal = partial(self._tell if present else self._forget, region)
+        place, account = self._place, self._account
+        optional = [] if present and place.ops_item else item_addresses(place, account, region)
+        return reconcile(self._module, self._gateway, addresses(place, account, region), goal, optional)
 
     def _tell(self, region: str, observed: Observed) -> tuple[Wish, Wish]:
         result = self._module.params["result"]
         wish, unwanted = state_wish(self._place, self._account, region, result, observed)
         there = told_of(self._place, self._account, region, observed)
         if result is not None and there and (why := why_it_stays(result, there)):
-            self.notes[region] = f"{region}: the parameter {self._place.parameter} stays as it is: {why}."
+            self.notes[region].append(f"{region}: the parameter {self._place.parameter} stays as it is: {why}.")
+        self._note_item(region, observed)
         self.status[region] = told_of(self._place, self._account, region, wish)
         return wish, unwanted
 
     def _forget(self, region: str, observed: Observed) -> tuple[Wish, Wish]:
-        return {}, removal_wish(self._place, self._account, region)
+        self._note_item(region, observed)
+        return {}, removal_wish(self._place, self._account, region, observed)
+
+    def _note_item(self, region: str, observed: Observed) -> None:
+        if note := item_note(self._place, self._account, region, observed):
+            self.notes[region].append(note)
 
 
 def main() -> None:
@@ -257,6 +274,7 @@ def main() -> None:
             "path": {"type": "str", "default": "/s3-dr"},
             "result": {"type": "dict"},
             "ops_item_region": {"type": "str"},
+            "ops_item": {"type": "bool", "default": True},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
         supports_check_mode=True,
@@ -267,14 +285,14 @@ def main() -> None:
 
     def body() -> dict:
         params = module.params
-        place = Place(params["name"], tuple(regions), params["path"], params["ops_item_region"])
+        place = Place(params["name"], tuple(regions), params["path"], params["ops_item_region"], params["ops_item"])
         telling = Telling(module, gateway, place, signed_in(module, clients, regions))
         result = in_each_region(regions, telling.in_region)
         return {
             **result,
             "parameter": place.parameter,
             "status": {region: telling.status[region] for region in regions if region in telling.status},
-            "notes": [telling.notes[region] for region in regions if region in telling.notes],
+            "notes": [note for region in regions for note in telling.notes[region]],
             "api_calls": clients.api_calls(),
         }
 

@@ -31,8 +31,10 @@ options:
       - Whether the pairs are recorded by a trail that exists and that this collection did not make. Its log bucket,
         key, prefix and settings stay as they are, and only selectors are merged into it. RV(notes) say what it lacks.
       - It must be at home in O(home_region) and logging, and its log bucket may not be an end of a pair.
-      - With O(state=absent), only the pairs' selectors are taken out again, and the one of management events with the
-        last of them.
+      - Which management events it records is its owner's choice. Only where CloudTrail's own selector had it record all
+        of them, one selector more does so, since the pairs' take the place of CloudTrail's own.
+      - With O(state=absent), only the pairs' selectors are taken out again. With the last of all selectors goes the one
+        of management events, and CloudTrail's own comes back.
     type: bool
     default: false
   log_bucket:
@@ -81,6 +83,8 @@ options:
         deleted, by lifecycle or by a person, stays 30 days longer as a noncurrent version, or as long as files are kept
         if that is less. Unfinished uploads go after 7 days.
       - Without it, log files stay for ever, and no lifecycle rule is touched.
+      - Refused where another trail keeps its log files below the same prefix of the bucket. So is
+        O(log_transition_days). Trails of one other Region alone are not seen.
       - The rule stays with O(state=absent), since the log files stay, too.
     type: int
   log_transition_days:
@@ -332,7 +336,7 @@ api_calls:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import AwsFailure, Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.log_bucket import (
     TRANSITION_CLASSES,
     LockMode,
@@ -354,9 +358,11 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail impo
     check_adopted,
     check_home,
     check_trail,
-    former_key_policies,
+    former_log_bucket,
+    former_policies,
     key_hints,
     known_keys,
+    left_behind,
     logging_address,
     removal_notes,
     selectors_address,
@@ -448,29 +454,38 @@ def check_deletion(params: dict) -> None:
 
 def set_up(module: AnsibleAWSModule, gateway: Gateway, trail: Trail, account: Account) -> dict:
     """Make the trail record the pairs."""
-    hints = gateway.observe([trail_address(trail, account)]) if trail.log_bucket.kms_key_arn else {}
-    keys = known_keys(trail, account, hints)
+    hints = gateway.observe([trail_address(trail, account)])
+    keys = known_keys(trail, account, hints) if trail.log_bucket.kms_key_arn else []
+    optional = [*keys, *former_log_bucket(trail, account, hints), trails_address(trail, account)]
     found: dict = {}
+    unwanted: Wish = {}
 
     def goal(observed: Observed) -> tuple[Wish, Wish]:
+        nonlocal unwanted
         create = module.params["create_bucket"]
         accounts = one_account(account, trail.log_bucket)
         check_buckets([trail.log_bucket], accounts, observed, create=create, option="create_bucket")
         check_trail(trail, account, observed, module.params["confirm_object_lock"])
         found["notes"] = trail_notes(trail, account, observed)
         found["statements_to_apply"] = statements_owed(trail, account, observed)
-        return trail_wish(trail, account, observed), former_key_policies(trail, account, observed)
+        unwanted = former_policies(trail, account, observed)
+        return trail_wish(trail, account, observed), unwanted
 
     every = [address for address in trail_wish(trail, account) if address not in keys]
-    result = reconcile(module, gateway, every, goal, [*keys, trails_address(trail, account)])
+    try:
+        result = reconcile(module, gateway, every, goal, optional)
+    except AwsFailure as failure:
+        left = left_behind(trail, account, unwanted, [step.address for step in gateway.done])
+        raise AwsFailure(f"{failure} {left}".strip()) from failure
     return {**result, **found}
 
 
 def take_down(module: AnsibleAWSModule, gateway: Gateway, trail: Trail, account: Account) -> dict:
     """Stop recording the pairs; the trail goes with the last of them."""
     delete_logs = bool(module.params["delete_log_bucket"])
-    keys = known_keys(trail, account, gateway.observe(key_hints(trail, account)))
-    addresses = set(trail_wish(trail, account)).difference(keys)
+    hints = gateway.observe(key_hints(trail, account))
+    former = [*known_keys(trail, account, hints), *former_log_bucket(trail, account, hints)]
+    addresses = set(trail_wish(trail, account)).difference(former)
     if delete_logs:
         addresses.update(bucket_deletion_wish(trail.log_bucket, one_account(account, trail.log_bucket)))
 
@@ -486,7 +501,7 @@ def take_down(module: AnsibleAWSModule, gateway: Gateway, trail: Trail, account:
         said.extend(removal_notes(trail, account, observed, unwanted))
         return {}, unwanted
 
-    return {**reconcile(module, gateway, addresses, goal, keys), "notes": said}
+    return {**reconcile(module, gateway, addresses, goal, former), "notes": said}
 
 
 def adopt(module: AnsibleAWSModule, gateway: Gateway, trail: AdoptedTrail, account: Account) -> dict:
@@ -497,7 +512,7 @@ def adopt(module: AnsibleAWSModule, gateway: Gateway, trail: AdoptedTrail, accou
         if present:
             check_adopted(trail, account, observed)
             said.extend(adopted_notes(trail, account, observed))
-            return selectors_wish(trail, account), {}
+            return selectors_wish(trail, account, observed), {}
         check_home(trail, account, observed)
         unwanted = selectors_removal_wish(trail, account, observed)
         said.extend(removal_notes(trail, account, observed, unwanted))

@@ -18,6 +18,9 @@ description:
   - C(failed) fires when an object could not be replicated at all (C(OperationsFailedReplication), source Region).
   - C(heartbeat) fires when the metrics have been missing for O(heartbeat_minutes) (C(OperationsPendingReplication),
     destination Region), since silence would keep the others quiet.
+  - A direction is watched in the account of its source, where AWS publishes its metrics. If that is not the account of
+    the task's own credentials, it gets no alarms, and RV(notes) says so. The way back from a DR bucket in another
+    account is such a direction.
   - Each alarm notifies the SNS topic of its own Region, when it fires and when it is well again. With O(composite), one
     alarm for each Region does, and is quiet while a drill of the pair runs.
 author:
@@ -59,7 +62,8 @@ options:
       - Whether one composite alarm, C(s3-dr/PAIR/health), acts for all alarms of the pair in a Region. The others then
         have no actions, so one trouble sends one message.
       - It tells nobody while the alarm C(s3-dr/PAIR/drill-running) is on, which a drill keeps on. That ends by itself a
-        few minutes after the drill, also after one that was interrupted. Every message waits up to a minute for it.
+        few minutes after the drill, also after one that was interrupted. Every message waits 10 seconds for it.
+      - C(failed) is then on for 5 minutes after the last failure, so several in a row are one message.
       - CloudWatch takes 100 alarms in a composite one.
     type: bool
     default: false
@@ -97,6 +101,8 @@ options:
 notes:
   - The common option O(region) is not used, since each end names its own Region.
   - CloudWatch takes three alarms a second in an account and Region, so hundreds of new ones take minutes.
+  - Each Region is worked on by itself. When one does not answer, the alarms of the others are made nevertheless, and
+    the task fails with what was done and what was not.
 seealso:
   - module: crossregion.s3_dr.s3_dr_alarm_topics
 extends_documentation_fragment:
@@ -253,9 +259,23 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms imp
     leftover_alarms,
     unwatched_rules,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, Pair, check_region
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
+    Address,
+    Document,
+    Pair,
+    check_region,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.by_region import (
+    in_each_region,
+    owners_of_sources,
+    signed_in,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec, pair_from
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
+    credentials_from,
+    pair_argument_spec,
+    pair_from,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
 
 
@@ -276,13 +296,40 @@ def settings_from(params: dict) -> AlarmSettings:
     )
 
 
-def alarms_of(pair: Pair, former_regions: list[str], clients: Clients, account: Account) -> dict[str, list[str]]:
-    """The names of the pair's alarms that each of its Regions holds, those of its rules' destinations among them."""
-    names = {}
-    for region in dict.fromkeys([*(end.region for end in pair.ends()), *former_regions]):
-        with asking(f"the alarms of pair '{pair.name}' in {region}", "cloudwatch:DescribeAlarms"):
-            names[region] = alarms_named(clients("cloudwatch", region, account.id), alarm_prefix(pair.name))
-    return names
+class Watch:
+    """The alarms of a pair, Region by Region."""
+
+    def __init__(
+        self, module: AnsibleAWSModule, clients: Clients, gateway: Gateway, pair: Pair, settings: AlarmSettings
+    ) -> None:
+        self._module = module
+        self._clients = clients
+        self._gateway = gateway
+        self._pair = pair
+        self._regions = list(dict.fromkeys([end.region for end in pair.ends()] + module.params["former_regions"]))
+        self._present = module.params["state"] == "present"
+        self._account = signed_in(module, clients, self._regions)
+        self.wish: dict[Address, Document] = {}
+        self.notes: list[str] = []
+        if self._present:
+            accounts = owners_of_sources(clients, pair, credentials_from(module.params), self._regions)
+            self.wish = alarms_wish(pair, settings, self._account, accounts)
+            self.notes = unwatched_rules(pair, self._account, accounts)
+
+    def reconcile(self) -> dict:
+        """Make them as wished in every Region that answers."""
+        return in_each_region(sorted(self._regions), self._in_region)
+
+    def _in_region(self, region: str) -> dict:
+        wish = {address: ours for address, ours in self.wish.items() if address.region == region}
+        found = {region: self._names(region)}
+        unwanted = leftover_alarms(self._pair, wish, found, self._account, twins=not self._present)
+        return reconcile(self._module, self._gateway, [*wish, *unwanted], lambda observed: (wish, unwanted))
+
+    def _names(self, region: str) -> list[str]:
+        with asking(f"the alarms of pair '{self._pair.name}' in {region}", "cloudwatch:DescribeAlarms"):
+            client = self._clients("cloudwatch", region, self._account.id)
+            return alarms_named(client, alarm_prefix(self._pair.name))
 
 
 def main() -> None:
@@ -317,15 +364,16 @@ def main() -> None:
     def body() -> dict:
         pair = pair_from(module.params)
         settings = settings_from(module.params)
-        former_regions = module.params["former_regions"]
-        for region in former_regions:
+        for region in module.params["former_regions"]:
             check_region(region, f"former_regions of pair '{pair.name}'")
-        account = clients.caller()
-        wish = alarms_wish(pair, settings, account) if module.params["state"] == "present" else {}
-        unwanted = leftover_alarms(pair, wish, alarms_of(pair, former_regions, clients, account), account)
-        result = reconcile(module, gateway, [*wish, *unwanted], lambda observed: (wish, unwanted))
-        said = unwatched_rules(pair) if module.params["state"] == "present" else []
-        return {**result, "alarms": alarm_names(wish), "notes": said, "api_calls": clients.api_calls()}
+        watch = Watch(module, clients, gateway, pair, settings)
+        result = watch.reconcile()
+        return {
+            **result,
+            "alarms": alarm_names(watch.wish),
+            "notes": watch.notes,
+            "api_calls": clients.api_calls(),
+        }
 
     run(module, gateway, body)
 

@@ -21,7 +21,7 @@ options:
   target:
     description:
       - Whether S3 sends the events to a queue (V(sqs)) or to a topic (V(sns)).
-      - Changing it moves the notification.
+      - Changing it or O(target_name) moves the notification. What it pointed to goes as with O(state=absent).
     type: str
     choices: [sqs, sns]
     default: sqs
@@ -29,10 +29,29 @@ options:
     description: The name of the queue or topic, the same in each Region. All pairs may share it.
     type: str
     default: s3-dr-events
+  former_targets:
+    description:
+      - Queues and topics that the pair used before and that are still there, since a run that changed
+        O(target_name) was cut short behind the notification, which then no longer tells of them.
+      - What has the same name under the other service is found without it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      target:
+        description: Whether it is a queue (V(sqs)) or a topic (V(sns)).
+        type: str
+        choices: [sqs, sns]
+        required: true
+      target_name:
+        description: Its name.
+        type: str
+        required: true
   kms_key_arns:
     description:
       - For each Region that has one, the ARN of the customer managed KMS key with which the queue or topic is
-        encrypted, of the same account. Its policy gets a statement that lets S3 use it for this account's buckets.
+        encrypted, of the same account. Its policy gets a statement that lets S3 use it for this account's buckets,
+        which leaves the policy of the former key.
       - Without it, the encryption stays as it is. SQS encrypts a new queue with its own keys.
     type: dict
     default: {}
@@ -40,7 +59,8 @@ options:
     description:
       - V(present) sends the events.
       - V(absent) removes the pair's notifications and statements, and the queue or topic if it carries the tag
-        C(managed-by=crossregion.s3_dr) and its policy lets nobody else in. Messages in it are lost then.
+        C(managed-by=crossregion.s3_dr) and its policy lets nobody else in. Messages in it are lost then. The policy of
+        its key loses this module's statement only with it, whether O(kms_key_arns) is given or not.
     type: str
     choices: [present, absent]
     default: present
@@ -49,6 +69,8 @@ notes:
     only of rules with replication time control. See C(observation) of O(rules).
   - S3 takes no two notifications of a bucket for the same event and overlapping keys. If somebody else's has the
     events of replication already, the task fails before anything is changed.
+  - Pairs of one source share its one notification, that of the pair that was set up first. When that pair goes,
+    RV(notes) names the rules whose failures nobody is told of any more.
   - S3 sends a test event (C(s3:TestEvent)) when it is set up, which the filter leaves out.
   - The common option O(region) is not used, since each end names its own Region.
 seealso:
@@ -196,12 +218,15 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.event_targets import (
     EventSettings,
+    encryption_addresses,
     event_addresses,
     event_targets,
     events_leftovers,
     events_notes,
     events_wish,
+    leaving_notes,
     notification_addresses,
+    optional_addresses,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Pair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
@@ -220,17 +245,21 @@ def change(module: AnsibleAWSModule, clients: Clients, gateway: Gateway, pair: P
     present = module.params["state"] == "present"
     accounts = clients.accounts_of(pair, credentials_from(module.params))
     before = gateway.observe(notification_addresses(pair, accounts))
+    before |= gateway.observe([], encryption_addresses(pair, settings, accounts, before))
+    notes: list[str] = events_notes(pair, accounts, before) if present else []
+
+    def wished(observed: Observed) -> Wish:
+        return events_wish(pair, settings, accounts, observed) if present else {}
 
     def goal(observed: Observed) -> tuple[Wish, Wish]:
-        wish = events_wish(pair, settings, accounts, observed) if present else {}
+        wish = wished(observed)
+        notes.extend(leaving_notes(pair, settings, accounts, observed, wish))
         return wish, events_leftovers(pair, settings, accounts, observed, wish)
 
-    result = reconcile(module, gateway, event_addresses(pair, settings, accounts, before), goal)
-    return {
-        **result,
-        "targets": event_targets(pair, settings, accounts) if present else {},
-        "notes": events_notes(pair, accounts, before) if present else [],
-    }
+    addresses = event_addresses(pair, settings, accounts, before)
+    optional = optional_addresses(pair, settings, accounts, before, wished(before))
+    result = reconcile(module, gateway, addresses, goal, optional)
+    return {**result, "targets": event_targets(pair, settings, accounts) if present else {}, "notes": notes}
 
 
 def main() -> None:
@@ -240,6 +269,15 @@ def main() -> None:
             **pair_argument_spec(),
             "target": {"type": "str", "choices": ["sqs", "sns"], "default": "sqs"},
             "target_name": {"type": "str", "default": "s3-dr-events"},
+            "former_targets": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "target": {"type": "str", "choices": ["sqs", "sns"], "required": True},
+                    "target_name": {"type": "str", "required": True},
+                },
+            },
             "kms_key_arns": {"type": "dict", "default": {}, "no_log": False},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
@@ -251,7 +289,8 @@ def main() -> None:
     def body() -> dict:
         pair, params = pair_from(module.params), module.params
         keys = {region: str(key) for region, key in params["kms_key_arns"].items()}
-        settings = EventSettings(params["target"], params["target_name"], keys)
+        former = tuple((one["target"], one["target_name"]) for one in params["former_targets"])
+        settings = EventSettings(params["target"], params["target_name"], keys, former)
         with one_at_a_time(f"events-{settings.name}"):
             result = change(module, clients, gateway, pair, settings)
         return {**result, "api_calls": clients.api_calls()}

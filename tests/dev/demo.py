@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""`make demo`: two pairs of buckets on a local AWS, set up, filled, verified, and set up again without a change."""
+"""`make demo`: two pairs of buckets on a local AWS, set up, filled, verified, their alarms fired, and set up again."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 import time
+import urllib.request
 
 import tree
 from local_aws_server import local_aws, stop_local_aws
@@ -19,6 +21,7 @@ from sample_data import Bucket, put_sample_data, wait_until_replicated
 FOLDER = CACHE / "demo"
 EVIDENCE = FOLDER / "evidence"
 DEADLINE_SECONDS = 60.0
+OPERATORS = "operators@example.com"
 PAIRS = (  # source, destination, whether the rule replicates delete markers
     (Bucket("s3-dr-example-orders", "us-east-1"), Bucket("s3-dr-example-orders-dr", "us-west-2"), True),
     (Bucket("s3-dr-example-invoices", "us-east-1"), Bucket("s3-dr-example-invoices-dr", "us-west-2"), False),
@@ -27,7 +30,7 @@ PAIRS = (  # source, destination, whether the rule replicates delete markers
 
 FAREWELL = """\
 Where to look
-  {folder}/    1-setup.log, 2-verify.log and 3-setup-again.log: what you have just seen
+  {folder}/    1-setup.log to 4-setup-again.log: what you have just seen
   {page}    the evidence of the verify, for a browser
   examples/inventory/pairs.yml    the two pairs: copy it, and choose bucket names of your own
   README.md    what each part does, and what it costs on AWS
@@ -36,6 +39,7 @@ The same playbooks on real AWS, with the credentials that boto3 finds (AWS_PROFI
   ansible-playbook -i your-pairs.yml playbooks/setup.yml --check --diff    shows what it would make
   ansible-playbook -i your-pairs.yml playbooks/setup.yml
   ansible-playbook -i your-pairs.yml playbooks/verify.yml
+  ansible-playbook -i your-pairs.yml playbooks/alarm_drill.yml    tells whoever is subscribed, too
   ansible-playbook -i your-pairs.yml playbooks/teardown.yml    keeps all buckets and data, unless you name them"""
 
 
@@ -65,12 +69,16 @@ def main() -> int:
 def demonstrate(env: dict[str, str]) -> None:
     show("2. Two pairs of buckets in us-east-1 and us-west-2, as examples/inventory/pairs.yml declares them")
     playbook("setup", env, "1-setup.log")
-    show("3. Objects are written to the buckets in us-east-1, and awaited in us-west-2")
+    show("3. The operators confirm the mails in which AWS asks whether they want to be told of alarms")
+    confirm_subscriptions(env["AWS_ENDPOINT_URL"])
+    show("4. Objects are written to the buckets in us-east-1, and awaited in us-west-2")
     fill_and_compare()
-    show("4. The proof: every version is compared, and a new object goes through every rule")
+    show("5. The proof: every version is compared, and a new object goes through every rule")
     playbook("verify", env, "2-verify.log", "-e", f"s3_dr_report_dir={EVIDENCE}")
-    show("5. The same set-up once more changes nothing")
-    check_unchanged(playbook("setup", env, "3-setup-again.log"))
+    show("6. The alarms: each one fires, by a real failure on a canary, and its message is awaited")
+    playbook("alarm_drill", env, "3-alarm-drill.log", "-e", f"s3_dr_report_dir={EVIDENCE}")
+    show("7. The same set-up once more changes nothing")
+    check_unchanged(playbook("setup", env, "4-setup-again.log"))
 
 
 def playbook(name: str, env: dict[str, str], log: str, *options: str) -> str:
@@ -107,6 +115,14 @@ def fill_and_compare() -> None:
             f"in {destination.region} after {time.monotonic() - started:.1f} s",
             flush=True,
         )
+
+
+def confirm_subscriptions(endpoint: str) -> None:
+    """Do what a person does on AWS, who follows the link in the mail of each Region."""
+    request = urllib.request.Request(f"{endpoint}/_local_aws/mail", data=json.dumps({"to": OPERATORS}).encode())
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        for subscription in json.load(answer)["confirmed"]:
+            print(f"{OPERATORS} is told by {subscription}", flush=True)
 
 
 def check_unchanged(printed: str) -> None:

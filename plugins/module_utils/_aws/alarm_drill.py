@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,8 +26,10 @@ from .._core.alarm_drill import (
     denial_wish,
     drill_flights,
     drill_notes,
+    drill_places,
     explain_silence,
     leftover_addresses,
+    leftover_flights,
     listening_wish,
     must_be_calm,
     out_of_reach,
@@ -45,7 +47,7 @@ from .._core.checks import Area, Check, Status, problems
 from .._core.drill_names import drill_key, drill_token, is_drill_queue, queue_name, twin_prefix
 from .._core.merging import is_ours
 from .._core.model import Accounts, Address, Pair, Refused, Step
-from .._core.monitoring import Place, Watching, alarm_places, topics_to_read, watchings
+from .._core.monitoring import Place, Watching, alarm_places, topics_to_read, unobserved_checks, watchings
 from .._core.plan import Wish, applied, plan
 from .._core.proofs import Flight
 from .._core.render import as_results
@@ -66,6 +68,8 @@ _NAMES_AT_ONCE = 100
 _KEPT = timedelta(days=455)
 """How far back CloudWatch keeps data points."""
 _DAY = 86400
+_DELETION_SECONDS = 70.0
+"""SQS may show a queue for a minute after it was deleted."""
 _HIDDEN_SECONDS = 43200
 """What was received stays hidden longer than any drill lasts, so that nothing comes twice."""
 
@@ -100,8 +104,14 @@ class AlarmDrill:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         shielded: Callable[[], AbstractContextManager[object]] = nullcontext,
+        alone: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        """`shielded` is entered while AWS is restored, so that no signal ends that."""
+        """A drill that looks at nothing yet.
+
+        Args:
+            shielded: entered while AWS is restored, so that no signal ends that.
+            alone: entered while the policy of a bucket is read and written, which other drills may write as well.
+        """
         self._gateway = gateway
         self._client_for = client_for
         self._pair = pair
@@ -110,7 +120,8 @@ class AlarmDrill:
         self._sleep = sleep
         self._clock = clock
         self._shielded = shielded
-        self._places = alarm_places(pair, accounts)
+        self._alone = alone
+        self._places = drill_places(pair, accounts)
         self._flights = drill_flights(pair, accounts)
         self._watched: list[Watching] = []
         self._queues: dict[Place, str] = {}
@@ -146,6 +157,7 @@ class AlarmDrill:
         judged = {proof.watching.check: outcome_check(proof) for proof in self.proofs}
         self.checks = [judged.get(check, check) for check in self.checks]
         self._prove_again()
+        self._see_queues_gone()
 
     def predict(self) -> None:
         """What can be seen without a change; the steps are those that a run would make for a while."""
@@ -154,6 +166,11 @@ class AlarmDrill:
         self._plan()
         self.checks += self._data_point_checks()
         self.notes.append("Nothing was provoked in check mode, so nothing is proven yet.")
+
+    @property
+    def left_in_the_way(self) -> bool:
+        """Whether something is left but canaries: one may be locked or still on its way, and harms nobody."""
+        return bool(set(self._stuck) - {self._remove_canaries.__name__})
 
     def result(self) -> dict[str, Any]:
         """What is to be told."""
@@ -179,12 +196,13 @@ class AlarmDrill:
     def look(self) -> None:
         """Judge each alarm of the pair by what can be read."""
         pair, accounts = self._pair, self._accounts
-        alarms = read_alarms(self._client_for, self._places)
+        alarms = read_alarms(self._client_for, alarm_places(pair, accounts))
         first = watchings(pair, accounts, alarms, {})
         wanted = [(one.place, topic) for one in first for topic in one.topics]
         topics = read_topics(self._client_for, [*topics_to_read(pair, accounts, alarms), *wanted])
         self._watched = watchings(pair, accounts, alarms, topics)
         self.checks = [*out_of_reach(pair, accounts), *(one.check for one in self._watched)]
+        self.checks += unobserved_checks(pair, accounts)
         if not self._watched and not self.checks:
             text = f"The pair '{pair.name}' has no enabled rule with metrics, so no alarm can watch it."
             self.checks.append(Check(Area.MONITORING, "drill", pair.name, Status.AT_RISK, text))
@@ -234,7 +252,8 @@ class AlarmDrill:
         ]
         if not pretend and self.cleared:
             self._restored_afterwards(lambda: None)
-            if set(self._stuck) - {self._remove_canaries.__name__}:  # a canary may be locked, and harms nobody
+            self._see_queues_gone()
+            if self.left_in_the_way:
                 raise AwsFailure(
                     f"pair '{self._pair.name}': what a former drill left behind cannot be removed, so none is begun. "
                     + " ".join(self.left_behind)
@@ -269,7 +288,7 @@ class AlarmDrill:
     def _keys(self) -> list[tuple[Side, str]]:
         """Wherever a canary of the drill may be."""
         found: dict[tuple[str, str], tuple[Side, str]] = {}
-        for flight in self._flights:
+        for flight in leftover_flights(self._pair, self._accounts):
             key = drill_key(self._pair.name, flight.rule)
             for side in self._route(flight).sides:
                 found[side.end.bucket, key] = (side, key)
@@ -316,10 +335,16 @@ class AlarmDrill:
         self.steps += plan(wish, observed)
 
     def _put(self, wish: Wish) -> None:
-        """Another drill may write the same bucket's policy at this moment, and is then waited for."""
+        """Another drill may write the same bucket's policy at this moment, and is then waited for.
+
+        A queue that is seen is a former drill's that SQS is about to delete, so one is made in any case.
+        """
         for left in reversed(range(_ATTEMPTS)):
             try:
-                self._gateway.carry_out(plan(wish, self._gateway.observe(wish)))
+                with self._alone():
+                    there = self._gateway.observe(wish)
+                    there |= {address: None for address in wish if address.kind == "sqs_queue"}
+                    self._gateway.carry_out(plan(wish, there))
             except AwsFailure:
                 if not left:
                     raise
@@ -328,9 +353,10 @@ class AlarmDrill:
                 return
 
     def _rehearse(self) -> None:
-        listening, twins, denial = self._wishes()
-        self._put(listening)
+        self._put(self._wishes()[0])
         self._wait_until_confirmed()
+        self._wait_until_calm()  # once more: SQS may have let wait for a minute
+        _listening, twins, denial = self._wishes()
         self._put(denial)
         self._twins_begun = self._clock()
         self._put(twins)
@@ -339,7 +365,7 @@ class AlarmDrill:
 
     def _wait_until_calm(self) -> None:
         """An alarm that is in ALARM cannot be seen to fire. One that tells of the drill before is soon OK again."""
-        failing = [proof for proof in self.proofs if proof.by == FAILURE and not proof.done]
+        failing = [proof for proof in self.proofs if not proof.done]
         started = self._clock()
         while True:
             wanted = {(one.watching.place, name) for one in failing for name in must_be_calm(one)}
@@ -432,7 +458,8 @@ class AlarmDrill:
                 name = f"The alarm '{proof.watching.name}' ({proof.watching.place.region})"
                 proof.fails(UNKNOWN, f"{name} was not made to fire: {canary.trouble}. Correct that, and run again.")
             elif canary.failed is not None and proof.to_failed is None:
-                proof.to_failed = round(canary.failed - canary.written, 3)
+                seconds = round(canary.failed - canary.written, 3)  # it is looked at in turns, as the alarms are
+                proof.to_failed = seconds if proof.to_alarm is None else min(seconds, proof.to_alarm)
 
     def _proofs_of(self, canary: _Canary) -> list[Proof]:
         flight = canary.flight
@@ -459,7 +486,7 @@ class AlarmDrill:
                 denied = False
             self._look_at_alarms()
             self._receive()
-            if all(proof.done for proof in self.proofs):
+            if all(proof.done for proof in self.proofs) and not denied:  # a canary on its way would be left behind
                 return
             waited = self._clock() - started
             if waited >= deadline:
@@ -596,10 +623,20 @@ class AlarmDrill:
 
     def _remove_denials(self) -> None:
         leftover = leftover_addresses(self._pair, self._accounts)
-        self._remove({at: ours for at, ours in leftover.items() if at.kind == "bucket_policy"})
+        with self._alone():
+            self._remove({at: ours for at, ours in leftover.items() if at.kind == "bucket_policy"})
 
     def _remove_twins(self) -> None:
         self._remove(self._twins())
+
+    def _see_queues_gone(self) -> None:
+        """Until SQS shows none any more, or another run would take what it sees for something left behind."""
+        if self._remove_queues.__name__ in self._stuck:
+            return
+        queues, started = [queue_address(self._pair, place) for place in self._places], self._clock()
+        with suppress(AwsFailure):
+            while any(self._gateway.observe(queues).values()) and self._clock() - started < _DELETION_SECONDS:
+                self._sleep(_FIRST_PAUSE_SECONDS)
 
     def _remove_queues(self) -> None:
         self._remove({queue_address(self._pair, place): {} for place in self._places})

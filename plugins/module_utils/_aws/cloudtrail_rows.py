@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .._core.kinds import records_by_default
 from .._core.model import Address, Document
 from .row import Client, Eventual, Row, never_removed, never_written
 
@@ -21,6 +22,7 @@ _SETTINGS = (
     "IsMultiRegionTrail",
     "LogFileValidationEnabled",
 )
+_OF_ANY_TRAIL = ("Name", "HomeRegion", "S3BucketName", "S3KeyPrefix")
 _ON_REQUEST = ("KmsKeyId",)
 """What a trail need not have, and what then stays as it is."""
 
@@ -69,9 +71,11 @@ def _stop_logging(client: Client, address: Address, before: Document) -> None:
     client.stop_logging(Name=address.name)
 
 
-def _read_selectors(client: Client, address: Address) -> Document:
+def _read_selectors(client: Client, address: Address) -> Document | None:
+    """None for what CloudTrail gives every new trail, so that one that was just made has what a missing one has."""
     answer = client.get_event_selectors(TrailName=address.name)
-    return {key: answer[key] for key in ("EventSelectors", "AdvancedEventSelectors") if answer.get(key)}
+    found = {key: answer[key] for key in ("EventSelectors", "AdvancedEventSelectors") if answer.get(key)}
+    return None if "AdvancedEventSelectors" not in found and records_by_default(found) else found
 
 
 def _write_selectors(client: Client, address: Address, before: Document | None, after: Document) -> None:
@@ -81,7 +85,7 @@ def _write_selectors(client: Client, address: Address, before: Document | None, 
 def _read_trails(client: Client, address: Address) -> Document:
     """With those of other Regions that are of all Regions, since they count here as well."""
     trails = client.describe_trails(includeShadowTrails=True)["trailList"]
-    return {"Names": [trail["Name"] for trail in trails]}
+    return {"Trails": [{setting: trail.get(setting, "") for setting in _OF_ANY_TRAIL} for trail in trails]}
 
 
 _NO_TRAIL = frozenset({"TrailNotFoundException"})
@@ -126,6 +130,7 @@ ROWS = {
         {"read": "cloudtrail:GetEventSelectors", "write": "cloudtrail:PutEventSelectors", "remove": ""},
         missing=_NO_TRAIL,
         eventual=(Eventual("TrailNotFoundException"),),
+        shared=True,
     ),
     "trails": Row(
         "cloudtrail",

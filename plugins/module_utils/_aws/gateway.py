@@ -204,6 +204,8 @@ class Gateway:
     def _check_unchanged(self, step: Step) -> None:
         """Look once more before others' part is written again as it was when the plan was made."""
         kind, there = step.address.kind, self._read(step.address)
+        if step.before is None and there is not None and ROWS[kind].is_new(there):
+            return
         if canonical(kind, there) not in (canonical(kind, step.before), canonical(kind, step.after)):
             raise AwsFailure(
                 f"{step.address}: somebody changed it while this task ran, and writing it now would undo that. "

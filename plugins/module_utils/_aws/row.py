@@ -43,7 +43,8 @@ class Row:
 
     `write` gets the document before and after; `missing` are the codes for "nothing there"; `seen_later` says that
     later steps need what this one wrote, and AWS may take a while to see it: it is read back until it does. `shared`
-    says that others write parts of the document, and that a write replaces all of it. `read_many` reads several
+    says that others write parts of the document, and that a write replaces all of it; `is_new` whether a document is
+    what AWS gives a thing that was made a moment ago. `read_many` reads several
     documents of one Region at once, in their order, at most `MOST_AT_ONCE`. `writes_per_second` is AWS's limit for an
     account and Region, where it is so low that a plan reaches it.
     """
@@ -57,6 +58,7 @@ class Row:
     eventual: tuple[Eventual, ...] = ()
     seen_later: bool = False
     shared: bool = False
+    is_new: Callable[[Document], bool] = lambda document: False
     read_many: Callable[[Client, Sequence[Address]], list[Document | None]] | None = None
     writes_per_second: float | None = None
 

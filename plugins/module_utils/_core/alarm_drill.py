@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -29,7 +29,7 @@ from .drill_names import denial_sid, drill_key, queue_name, twin_name
 from .kinds import KINDS
 from .merging import owner_tags
 from .model import Accounts, Address, Document, Link, Pair, Refused, Rule
-from .monitoring import Place, Watching, alarm_places
+from .monitoring import Place, Watching
 from .plan import Observed, Wish
 from .policies import VERSION
 from .proofs import Flight, flights_of_rules
@@ -52,6 +52,23 @@ FAILURE, TWIN = "failure", "twin"
 def drill_flights(pair: Pair, accounts: Accounts) -> list[Flight]:
     """The way of each rule's canary, where the task may write and remove it at both ends."""
     return [flight for flight in flights_of_rules(pair, accounts) if flight.kms_key_arn is None]
+
+
+def leftover_flights(pair: Pair, accounts: Accounts) -> list[Flight]:
+    """The ways by which a former drill may have sent a canary: also of rules that somebody has disabled since."""
+    rules = tuple(replace(rule, enabled=True) for rule in pair.rules)
+    return drill_flights(replace(pair, rules=rules), accounts)
+
+
+def drill_places(pair: Pair, accounts: Accounts) -> list[Place]:
+    """Where a drill may have put something, whatever became of the rules since."""
+    places = {
+        Place(accounts[link.source.bucket].id, end.region): None
+        for link in pair.links()
+        if accounts[link.source.bucket].ours
+        for end in (link.source, link.destination, *link.destinations())
+    }
+    return list(places)
 
 
 def queue_address(pair: Pair, place: Place, kind: str = "sqs_queue") -> Address:
@@ -160,7 +177,7 @@ def leftover_addresses(pair: Pair, accounts: Accounts) -> dict[Address, Document
             if accounts[end.bucket].ours:
                 denials.setdefault(bucket_address(end, accounts, "bucket_policy"), []).append({"Sid": denial_sid(link)})
     found: dict[Address, Document] = {at: {"Statement": sids} for at, sids in denials.items()}
-    found |= {queue_address(pair, place): {} for place in alarm_places(pair, accounts)}
+    found |= {queue_address(pair, place): {} for place in drill_places(pair, accounts)}
     return found
 
 
@@ -406,6 +423,11 @@ def explain_silence(proof: Proof, seconds: float, newest: datetime | str | None)
             f"{name} did not fire {waited}, and AWS published no data point of {one.metric} with its dimensions "
             f"{json.dumps({d['Name']: d['Value'] for d in metric_dimensions(one.rule, one.link)})}. {_PUBLISH}",
         )
+    elif proof.to_alarm is None and isinstance(newest, str):
+        proof.fails(
+            FAILED,
+            f"{name} did not fire {waited}. Whether {one.metric} has data points is not known: {newest}. {_PUBLISH}",
+        )
     elif proof.to_alarm is None:
         proof.fails(
             FAILED,
@@ -450,15 +472,21 @@ _PUBLISH = (
 )
 
 
+def teller_of(proof: Proof) -> str:
+    """The alarm by which people hear of the one that is proven: itself, or the composite alarm that fires with it."""
+    return str((proof.watching.teller or {}).get("AlarmName", proof.watching.name))
+
+
 def wait_of(proof: Proof) -> float:
     """How long a composite alarm waits for its suppressor before it tells, in seconds."""
     return float((proof.watching.teller or {}).get("ActionsSuppressorWaitPeriod") or 0)
 
 
 def must_be_calm(proof: Proof) -> set[str]:
-    """The alarms that may not be in ALARM when a failure is provoked: its own, its sender, and what suppresses that."""
+    """The alarms that may not be in ALARM before: its own, its sender, and what keeps that from telling anybody."""
     suppressor = str((proof.watching.teller or {}).get("ActionsSuppressor") or "")
-    return {name for name in (proof.looked_at, proof.sender, suppressor.partition(":alarm:")[2] or suppressor) if name}
+    own = (proof.looked_at, proof.sender) if proof.by == FAILURE else ()  # a twin does not exist yet
+    return {name for name in (*own, suppressor.partition(":alarm:")[2] or suppressor) if name}
 
 
 def was_alarmed(proof: Proof, loud: Iterable[str]) -> str:
@@ -466,8 +494,8 @@ def was_alarmed(proof: Proof, loud: Iterable[str]) -> str:
     one, loud = proof.watching, set(loud)
     if not loud & {proof.looked_at, proof.sender}:
         return (
-            f"The composite alarm '{proof.sender}' ({one.place.region}) is suppressed by {', '.join(sorted(loud))}, so "
-            "it tells nobody. Run the drill again when that is over."
+            f"The composite alarm '{teller_of(proof)}' ({one.place.region}) is suppressed by "
+            f"{', '.join(sorted(loud))}, so it tells nobody. Run the drill again when that is over."
         )
     return (
         f"The alarm '{min(loud)}' ({one.place.region}) is in ALARM already, so nothing can be seen of it firing. "
@@ -495,6 +523,17 @@ def drill_notes(proofs: Iterable[Proof]) -> list[str]:
             "Of the alarms that were proven by a twin, the metric, the dimensions, the action and the delivery are "
             "proven. Their own thresholds, and of a heartbeat the silence, were not provoked."
         )
+    unfired = {
+        (teller_of(proof), proof.watching.place)
+        for proof in proofs
+        if proof.by == TWIN and proof.status == PROVEN and teller_of(proof) != proof.watching.name
+    }
+    unfired -= {(proof.sender, proof.watching.place) for proof in proofs if proof.by == FAILURE and proof.heard}
+    notes += [
+        f"The composite alarm '{name}' ({place.region}) itself did not fire: of what it tells by, only the topics are "
+        "proven."
+        for name, place in sorted(unfired)
+    ]
     notes += [
         f"'{proof.sender}' also acted by {', '.join(proof.watching.others)}. Close what that has opened."
         for proof in proofs

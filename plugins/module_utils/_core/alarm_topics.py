@@ -11,12 +11,13 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .alarms import alarm_prefix, check_topic_name, topic_arn
-from .merging import owner_tags
-from .model import KEY_ARN, Account, Address, Document, InvalidInput, check_region, is_seen
+from .merging import SNS_DEFAULT_SID, is_ours, owner_tags, statements_of
+from .model import KEY_ARN, Account, Address, Document, InvalidInput, Refused, check_region, is_seen
 from .plan import Observed
 from .policies import VERSION
 from .replication import key_address
@@ -26,6 +27,9 @@ _CONFIRMED_BY_HAND = ("email", "email-json", "http", "https")
 _AWS_MANAGED = "alias/aws/sns"
 _KEY_USERS = ("cloudwatch.amazonaws.com", "s3.amazonaws.com")
 _KEY_ACTIONS = ("kms:Decrypt", "kms:GenerateDataKey*")
+_SID = "S3DrAlarmsPublish"
+_NAMED_AT_MOST = 3
+_WITH_PASSWORD = re.compile(r"[^/]*//[^/?#]*:[^/?#]*@(?P<host>[^/?#]*).*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,14 @@ class Subscription:
             )
         if not self.endpoint:
             raise InvalidInput(f"a subscription by {self.protocol} has no endpoint. Name an address, URL or ARN.")
+        found = _WITH_PASSWORD.fullmatch(self.endpoint) if self.protocol in ("http", "https") else None
+        if found:
+            raise InvalidInput(
+                f"subscription by {self.protocol} to {found['host']}: its URL has a password, which would be shown in "
+                "what this task returns, and which SNS hides, so that no later run could tell whether the subscription "
+                "exists. Take it out of the URL and check the signature of SNS's messages there, or subscribe that URL "
+                "yourself: subscriptions that are not listed are kept."
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +114,11 @@ class Topics:
         """Who is told by the topic of a Region."""
         return tuple(one for one in self.subscriptions if one.region in (None, region))
 
+    def only(self, region: str) -> Topics:
+        """The topic of one Region."""
+        keys = {where: key for where, key in self.kms_key_arns.items() if where == region}
+        return replace(self, regions=(region,), subscriptions=self.in_region(region), kms_key_arns=keys)
+
 
 # --- the wish ------------------------------------------------------------------------------------------------
 
@@ -131,9 +148,54 @@ def encryption_addresses(topics: Topics, account: Account) -> list[Address]:
     return [_at("sns_topic_encryption", topics, region, account) for region in topics.regions]
 
 
-def key_policies(wish: Iterable[Address]) -> list[Address]:
-    """Those of a wish that the credentials need not be allowed to read: somebody else may have care of a key."""
-    return [address for address in wish if address.kind == "kms_key_policy"]
+def topic_addresses(topics: Topics, account: Account) -> list[Address]:
+    """What a removal looks at, beside the policies of keys."""
+    kinds = ("sns_topic", "sns_topic_policy", "sns_topic_encryption")
+    return [_at(kind, topics, region, account) for region in topics.regions for kind in kinds]
+
+
+def key_policies(topics: Topics, account: Account, observed: Observed) -> list[Address]:
+    """The policies of the keys that the topics have or shall have, as far as they are of this account.
+
+    The credentials need not be allowed to read them: somebody else may have care of a key.
+
+    Args:
+        observed: the key of each topic.
+    """
+    keys = [_present_key(topics, region, account, observed) for region in topics.regions]
+    policies = [key_address(key, "kms_key_policy") for key in (*keys, *topics.kms_key_arns.values()) if _is_arn(key)]
+    return [policy for policy in dict.fromkeys(policies) if policy.account == account.id]
+
+
+def _is_arn(key: str) -> bool:
+    """Somebody else may have chosen an alias, in whose key nothing of ours is."""
+    return KEY_ARN.fullmatch(key) is not None
+
+
+def _present_key(topics: Topics, region: str, account: Account, observed: Observed) -> str:
+    held = observed.get(_at("sns_topic_encryption", topics, region, account))
+    return str((held or {}).get("KmsMasterKeyId") or "")
+
+
+def check_keys(topics: Topics, account: Account, observed: Observed) -> None:
+    """Refuse to encrypt with what does not exist.
+
+    Raises:
+        Refused: there is no such key.
+    """
+    for region, key in topics.kms_key_arns.items():
+        if observed.get(key_address(key, "kms_key_policy"), {}) is None:
+            raise Refused(f"topic '{topics.name}': there is no key {key} in {region}. Correct `kms_key_arns`.")
+
+
+def former_key_policies(topics: Topics, account: Account, observed: Observed) -> dict[Address, Document]:
+    """What the keys that topics had until now allow for them. A topic for which none is named keeps its key."""
+    unwanted = {}
+    for region in topics.kms_key_arns:
+        for at in key_policies(topics.only(region), account, observed):
+            if at.name != topics.kms_key_arns[region] and at in observed:
+                unwanted[at] = _key_policy(topics.name, region, account)
+    return unwanted
 
 
 def without_unseen(wish: Mapping[Address, Document], observed: Observed) -> dict[Address, Document]:
@@ -141,34 +203,61 @@ def without_unseen(wish: Mapping[Address, Document], observed: Observed) -> dict
     return {at: ours for at, ours in wish.items() if at.kind != "kms_key_policy" or is_seen(observed[at])}
 
 
-def topics_removal_wish(
-    topics: Topics,
-    account: Account,
-    leaving_pairs: Iterable[str],
-    alarms_using: Mapping[str, Iterable[str]],
-    encryption: Observed,
-) -> dict[Address, Document]:
-    """The topics that nobody needs any more: a topic that alarms of other pairs notify stays with its policy.
+@dataclass(frozen=True, slots=True)
+class Users:
+    """The alarms that notify the topics.
+
+    Attributes:
+        alarms: for each Region the names of those that notify the topic there.
+        leaving_pairs: the pairs whose alarms are removed in the same run.
+    """
+
+    alarms: Mapping[str, Iterable[str]]
+    leaving_pairs: Iterable[str] = ()
+
+    def staying(self, region: str) -> list[str]:
+        """The alarms of a Region that are not removed."""
+        leaving = tuple(alarm_prefix(pair) for pair in self.leaving_pairs)
+        return sorted(name for name in self.alarms[region] if not name.startswith(leaving))
+
+
+def topics_removal_wish(topics: Topics, account: Account, users: Users, observed: Observed) -> dict[Address, Document]:
+    """The topics that nobody needs any more, and what their keys allow for them.
+
+    A topic that alarms of other pairs notify stays with all that it has. One that stays for another reason loses what
+    lets alarms in, and keeps its key, which lets in what is sent by its other users, too.
 
     Args:
-        leaving_pairs: the pairs whose alarms are removed in the same run.
-        alarms_using: for each Region the names of the alarms that notify the topic.
-        encryption: the key of each topic, whose policy gives back what it allows for the topic.
+        observed: the topics with their policies and keys.
     """
-    leaving = tuple(alarm_prefix(pair) for pair in leaving_pairs)
-    unused = {region for region, names in alarms_using.items() if all(name.startswith(leaving) for name in names)}
-    unwanted = {
-        address: document
-        for address, document in topics_wish(topics, account).items()
-        if address.region in unused and address.kind in ("sns_topic", "sns_topic_policy", "kms_key_policy")
-    }
-    for address, found in encryption.items():
-        key = str((found or {}).get("KmsMasterKeyId"))
-        if address.region in unused and KEY_ARN.fullmatch(key):
-            policy = key_address(key, "kms_key_policy")
-            if policy.account == account.id:
-                unwanted[policy] = _key_policy(topics.name, address.region, account)
+    unwanted: dict[Address, Document] = {}
+    for region in topics.regions:
+        ours = _key_policy(topics.name, region, account)
+        if users.staying(region):
+            continue
+        if why_topic_stays(topics, region, account, users, observed):
+            unwanted[_at("sns_topic_policy", topics, region, account)] = _topic_policy(topics.name, region, account)
+            continue
+        unwanted[_at("sns_topic", topics, region, account)] = {"Tags": owner_tags()}
+        unwanted.update(dict.fromkeys(key_policies(topics.only(region), account, observed), ours))
     return unwanted
+
+
+def why_topic_stays(topics: Topics, region: str, account: Account, users: Users, observed: Observed) -> str | None:
+    """Why the topic of a Region is not deleted, as a part of a sentence; None when it goes, or is not there."""
+    there = observed.get(_at("sns_topic", topics, region, account))
+    if there is None:
+        return None
+    alarms = users.staying(region)
+    if alarms:
+        more = len(alarms) - _NAMED_AT_MOST
+        return f"alarms notify it: {', '.join(alarms[:_NAMED_AT_MOST])}" + (f" and {more} more" if more > 0 else "")
+    if not is_ours(there):
+        return "it was not made by this collection"
+    statements = statements_of(observed.get(_at("sns_topic_policy", topics, region, account)))
+    sids = [str(statement.get("Sid") or "a statement without Sid") for statement in statements]
+    others = [sid for sid in sids if sid not in (_SID, SNS_DEFAULT_SID)]
+    return f"its policy lets others publish, too: {', '.join(others)}" if others else None
 
 
 def _at(kind: str, topics: Topics, region: str, account: Account) -> Address:
@@ -185,7 +274,7 @@ def _topic_policy(name: str, region: str, account: Account) -> Document:
         "Version": VERSION,
         "Statement": [
             {
-                "Sid": "S3DrAlarmsPublish",
+                "Sid": _SID,
                 "Effect": "Allow",
                 "Principal": {"Service": "cloudwatch.amazonaws.com"},
                 "Action": "SNS:Publish",
@@ -203,9 +292,8 @@ def _topic_policy(name: str, region: str, account: Account) -> Document:
 
 def _key_policy(name: str, region: str, account: Account) -> Document:
     """One statement for each topic, so that a topic that goes takes nothing from another that has the same key."""
-    topic = hashlib.sha256(topic_arn(name, region, account).encode()).hexdigest()[:8]
     statement = {
-        "Sid": f"S3DrTopic{topic}",
+        "Sid": _key_sid(name, region, account),
         "Effect": "Allow",
         "Principal": {"Service": list(_KEY_USERS)},
         "Action": list(_KEY_ACTIONS),
@@ -213,6 +301,10 @@ def _key_policy(name: str, region: str, account: Account) -> Document:
         "Condition": {"StringEquals": {"aws:SourceAccount": account.id}},
     }
     return {"Version": VERSION, "Statement": [statement]}
+
+
+def _key_sid(name: str, region: str, account: Account) -> str:
+    return "S3DrTopic" + hashlib.sha256(topic_arn(name, region, account).encode()).hexdigest()[:8]
 
 
 # --- what a person should know -------------------------------------------------------------------------------
@@ -227,13 +319,14 @@ def topics_notes(topics: Topics, account: Account, observed: Observed) -> list[s
     notes = []
     for region in topics.regions:
         notes += _key_notes(topics, region, account, observed)
+        notes += _unseen_keys(former_key_policies(topics.only(region), account, observed), observed)
         notes += _subscription_notes(topics, region, account, observed)
     return notes
 
 
 def _key_notes(topics: Topics, region: str, account: Account, observed: Observed) -> list[str]:
     topic, wished = topic_arn(topics.name, region, account), topics.kms_key_arns.get(region)
-    there = str((observed.get(_at("sns_topic_encryption", topics, region, account)) or {}).get("KmsMasterKeyId") or "")
+    there = _present_key(topics, region, account, observed)
     allowing = f"{' and '.join(_KEY_USERS)} {' and '.join(_KEY_ACTIONS)} where aws:SourceAccount is {account.id}"
     if wished is None and there.endswith(_AWS_MANAGED):
         text = f"The topic {topic} is encrypted with the key {_AWS_MANAGED}, which CloudWatch cannot use, so no alarm "
@@ -251,6 +344,39 @@ def _key_notes(topics: Topics, region: str, account: Account, observed: Observed
         text = f"These credentials may not read the policy of the key {wished}. See that it allows {allowing}; else "
         return [f"{text}no alarm arrives by {topic}."]
     return []
+
+
+def _unseen_keys(unwanted: Mapping[Address, Document], observed: Observed) -> list[str]:
+    return [
+        f"These credentials may not read the policy of the key {at.name}, which is not used any more. Let its owner "
+        f"take out the statement {ours['Statement'][0]['Sid']}, if it is there."
+        for at, ours in unwanted.items()
+        if at.kind == "kms_key_policy" and not is_seen(observed.get(at))
+    ]
+
+
+def removal_notes(topics: Topics, account: Account, users: Users, observed: Observed) -> list[str]:
+    """Why topics stay, and what the owners of keys are to do, one sentence or two each.
+
+    Args:
+        observed: what AWS held before the run.
+    """
+    notes = _unseen_keys(topics_removal_wish(topics, account, users, observed), observed)
+    for region in topics.regions:
+        why = why_topic_stays(topics, region, account, users, observed)
+        if why:
+            notes.append(f"The topic {topic_arn(topics.name, region, account)} stays, since {why}.")
+            notes += _kept_keys(topics.only(region), account, observed)
+    return notes
+
+
+def _kept_keys(topics: Topics, account: Account, observed: Observed) -> list[str]:
+    (region,) = topics.regions
+    return [
+        f"The policy of the key {at.name} still lets {' and '.join(_KEY_USERS)} use it for the topic."
+        for at in key_policies(topics, account, observed)
+        if _key_sid(topics.name, region, account) in {one.get("Sid") for one in statements_of(observed.get(at))}
+    ]
 
 
 def _subscription_notes(topics: Topics, region: str, account: Account, observed: Observed) -> list[str]:

@@ -11,11 +11,12 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .model import Account, Address, Document, InvalidInput, Link, Observation, Pair, Rule
+from .drill_names import is_twin
+from .model import Account, Accounts, Address, Document, InvalidInput, Link, Observation, Pair, Rule
 
 _TOPIC_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 _RESPONSE_PLAN = re.compile(r"arn:aws[\w-]*:ssm-incidents::\d{12}:response-?plan/[\w-]{1,200}")
@@ -41,8 +42,13 @@ DRILL_METRIC = "DrillRunning"
 """A drill puts 1 to this metric each minute. When it stops, however it stops, suppression ends by itself."""
 DRILL_DIMENSION = "Pair"
 _DRILL_PERIODS = 3
-_SUPPRESSION_WAIT_SECONDS = 60
+_SUPPRESSION_WAIT_SECONDS = 10
+"""A composite alarm that is OK again before it has waited so long tells nobody, so the wait is short. It need not be
+long: a drill provokes nothing before the suppressor is in ALARM."""
 _SUPPRESSION_EXTENSION_SECONDS = 180
+_FAILED_PERIODS_BELOW_COMPOSITE = 5
+"""S3 publishes failures for one minute. `failed` stays in ALARM for some more, so that it outlasts the wait for the
+suppressor, and several failures in a row are one message."""
 
 CATEGORIES = ("Availability", "Cost", "Performance", "Recovery", "Security")
 
@@ -178,15 +184,27 @@ def alarm_names(wish: Iterable[Address]) -> dict[str, list[str]]:
 # --- the wish ------------------------------------------------------------------------------------------------
 
 
-def alarms_wish(pair: Pair, settings: AlarmSettings, account: Account) -> dict[Address, Document]:
+_AS_DECLARED: Accounts = {}
+
+
+def alarms_wish(
+    pair: Pair, settings: AlarmSettings, account: Account, accounts: Accounts = _AS_DECLARED
+) -> dict[Address, Document]:
     """The alarms of every rule and direction that is observed by metrics, and what acts for them if so wished.
+
+    AWS publishes the metrics of a direction in the account of its source. An alarm anywhere else would see none, and
+    the heartbeat would be in ALARM for ever.
+
+    Args:
+        account: where the alarms are made.
+        accounts: whose a bucket is, where more is known of it than the pair declares.
 
     Raises:
         InvalidInput: CloudWatch would refuse a name, or a composite alarm of so many.
     """
     wish: dict[Address, Document] = {}
     for link in pair.links():
-        for rule in link.rules:
+        for rule in link.rules if _owner(link, account, accounts) == account.id else ():
             if rule.enabled and rule.observation is not Observation.NONE:
                 wish.update(_rule_alarms(link, rule, settings, account))
     if settings.composite:
@@ -195,31 +213,50 @@ def alarms_wish(pair: Pair, settings: AlarmSettings, account: Account) -> dict[A
     return wish
 
 
+def _owner(link: Link, account: Account, accounts: Accounts) -> str:
+    """The ID of the account of a direction's source."""
+    known = accounts.get(link.source.bucket)
+    return known.id if known else link.source.account_id or account.id
+
+
 def leftover_alarms(
-    pair: Pair, wish: Iterable[Address], found: dict[str, Iterable[str]], account: Account
+    pair: Pair, wish: Iterable[Address], found: Mapping[str, Iterable[str]], account: Account, *, twins: bool = False
 ) -> dict[Address, Document]:
     """The pair's alarms that are not wished (any more): of rules that were renamed, left out or are not observed.
 
     Args:
         found: for each Region the names of alarms that AWS holds, metric alarms and composite ones.
+        twins: whether those that a drill makes for a while go as well. It removes them itself, and may be running.
     """
     addresses = {
         Address("composite_alarm" if name == composite_name(pair.name) else "metric_alarm", name, region, account.id)
         for region, names in found.items()
         for name in names
-        if name.startswith(alarm_prefix(pair.name))
+        if name.startswith(alarm_prefix(pair.name)) and (twins or not is_twin(name))
     }
     return {address: {} for address in sorted(addresses - set(wish))}
 
 
-def unwatched_rules(pair: Pair) -> list[str]:
-    """One sentence for each rule that no alarm watches."""
-    return [
+def unwatched_rules(pair: Pair, account: Account, accounts: Accounts = _AS_DECLARED) -> list[str]:
+    """One sentence for each rule that no alarm watches, and for each direction."""
+    rules = [
         f"No alarm watches the rule '{rule.id}' of pair '{pair.name}': "
         + ("it is disabled." if not rule.enabled else "its `observation` is none, so AWS publishes no metrics for it.")
         for rule in pair.rules
         if not rule.enabled or rule.observation is Observation.NONE
     ]
+    ways = [
+        f"No alarm watches the way from {link.source.bucket} to {_buckets(link)} of pair '{pair.name}': AWS publishes "
+        f"its metrics in account {owner}, and the alarms are made in {account.id}, that of the task's own credentials. "
+        f"Let the owner of {owner} watch it."
+        for link in pair.links()
+        if (owner := _owner(link, account, accounts)) != account.id
+    ]
+    return [*rules, *ways]
+
+
+def _buckets(link: Link) -> str:
+    return ", ".join(sorted({end.bucket for end in link.destinations()}))
 
 
 def metric_region(metric: str, rule: Rule, link: Link) -> str:
@@ -259,7 +296,7 @@ def _rule_alarms(link: Link, rule: Rule, settings: AlarmSettings, account: Accou
         ("latency", "ReplicationLatency", _latency(way, link.pair, settings)),
         ("bytes_pending", "BytesPendingReplication", _bytes_pending(way, link.pair, settings)),
         ("operations_pending", "OperationsPendingReplication", _operations_pending(way, link.pair, settings)),
-        ("failed", "OperationsFailedReplication", _failed(way, link.pair)),
+        ("failed", "OperationsFailedReplication", _failed(way, link.pair, settings)),
         ("heartbeat", "OperationsPendingReplication", _heartbeat(way, link.pair, settings)),
     ):
         if specifics is None:
@@ -331,7 +368,7 @@ def _pending(most: int) -> dict[str, Any]:
     }
 
 
-def _failed(way: str, pair: str) -> dict[str, Any]:
+def _failed(way: str, pair: str, settings: AlarmSettings) -> dict[str, Any]:
     """The metric is absent while nothing replicates, and a FAILED object is never retried: one is enough."""
     return {
         "AlarmDescription": f"Objects FAILED to replicate from {way}. S3 does not retry them: verify the pair "
@@ -339,7 +376,7 @@ def _failed(way: str, pair: str) -> dict[str, Any]:
         "Statistic": "Sum",
         "ComparisonOperator": "GreaterThanThreshold",
         "Threshold": 0.0,
-        "EvaluationPeriods": 1,
+        "EvaluationPeriods": _FAILED_PERIODS_BELOW_COMPOSITE if settings.composite else 1,
         "DatapointsToAlarm": 1,
         "TreatMissingData": "notBreaching",
     }
@@ -368,8 +405,8 @@ def _composite(
 ) -> dict[Address, Document]:
     """One alarm that acts, and another that keeps it from acting while a drill runs.
 
-    When it takes over from alarms that acted by themselves, a moment passes in which none acts. What fires then is not
-    lost: a composite alarm that finds a child in alarm fires at once.
+    When it takes over from alarms that acted by themselves, these fall silent only after it is there (the rank of the
+    kind `metric_alarm` says so), so that a run that ends in between leaves none unheard.
     """
     rule = _any_of(pair, names, region)
     return {

@@ -260,6 +260,9 @@ def _about_prices(prices: Prices, classes: set[str]) -> str:
     used = {f"storage_gb_month.{name}" for name in classes} | set(_PRICES)
     doubtful = [f"`{name}`" for name in prices.unconfirmed if name in used]
     doubt = f" Not confirmed: {', '.join(doubtful)}." if doubtful else ""
+    unpriced = _unpriced([name for name in STORAGE_CLASSES if name in classes], prices)
+    if unpriced:
+        doubt += f" No price known, and not counted: {', '.join(f'`{name}`' for name in unpriced)}."
     return f"**Costs are an estimate**, not a bill, from prices of us-east-1 as of {escaped(prices.date)}.{doubt}"
 
 
@@ -448,14 +451,18 @@ def _cost(
     used: list[Any] = []
     for number, end in enumerate(ends):
         elsewhere = {} if end.region == home else {"region": end.region}
-        sizes: dict[str, float] = {}
+        sizes: dict[str, float | None] = {}
         for name in _classes_of(pair, end, settings):
             for kind in STORAGE_TYPES[name]:
                 size = f"b{number}x{len(sizes)}"
                 used.append(_of_bucket("BucketSizeBytes", end, kind, home, id=size, visible=False))
-                sizes[size] = _price_of(name, prices)
-        stored = f"{_sum_of([f'{size}*{_number(price)}' for size, price in sizes.items()])}/{_GIB}"
-        shown.append([{"expression": stored, "id": f"s{number}", "label": f"Storage {end.bucket}", **elsewhere}])
+                sizes[size] = prices.storage_gb_month.get(name)
+        priced = [f"{size}*{_number(price)}" for size, price in sizes.items() if price is not None]
+        unpriced = _unpriced(_classes_of(pair, end, settings), prices)
+        label = f"Storage {end.bucket}" + (f" without {', '.join(unpriced)}" if unpriced else "")
+        if priced:
+            stored = f"{_sum_of(priced)}/{_GIB}"
+            shown.append([{"expression": stored, "id": f"s{number}", "label": label, **elsewhere}])
         if end.bucket == pair.primary.bucket:
             continue
         objects = f"n{number}"
@@ -484,10 +491,8 @@ def _growth(series: str) -> str:
     return f"IF(DIFF({series})>0,DIFF({series}),0)"
 
 
-def _price_of(storage_class: str, prices: Prices) -> float:
-    if storage_class not in prices.storage_gb_month:
-        raise InvalidInput(f"prices: `storage_gb_month` has no {storage_class}, which a bucket holds. Add its price.")
-    return prices.storage_gb_month[storage_class]
+def _unpriced(classes: Iterable[str], prices: Prices) -> list[str]:
+    return [name for name in classes if name not in prices.storage_gb_month]
 
 
 def _has_rtc(pair: Pair, end: End) -> bool:

@@ -13,12 +13,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from .events import notification_id, pair_of
 from .merging import is_ours, owner_tags, statements_of
-from .model import KEY_ARN, Account, Accounts, Address, Document, End, InvalidInput, Observation, Pair
+from .model import (
+    KEY_ARN,
+    UNSEEN,
+    Account,
+    Accounts,
+    Address,
+    Document,
+    End,
+    InvalidInput,
+    Observation,
+    Pair,
+    is_seen,
+)
 from .notification_lists import LISTS
 from .plan import Observed
 from .policies import VERSION
@@ -43,6 +55,9 @@ _DEFAULT_SID = "__default_statement_ID"
 class EventSettings:
     """The user's choices: a queue (`sqs`) or topic (`sns`) of one name in each Region, and the key of each Region.
 
+    Attributes:
+        former: service and name of what was used before, and may be left where a change of the target was cut short.
+
     Raises:
         InvalidInput: it cannot be right; nothing was asked of AWS.
     """
@@ -50,18 +65,24 @@ class EventSettings:
     target: str = "sqs"
     name: str = "s3-dr-events"
     kms_key_arns: Mapping[str, str] = field(default_factory=dict)
+    former: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
-        if self.target not in SERVICES:
-            raise InvalidInput(f"target '{self.target}': S3 sends these events to sqs or sns. Choose one of them.")
-        if not _NAMES[self.target].fullmatch(self.name):
-            most = 80 if self.target == "sqs" else 256
-            raise InvalidInput(
-                f"target_name '{self.name[:80]}': a queue or topic to which S3 sends is a standard one, not FIFO, "
-                f"and has 1 to {most} letters, digits, '_' and '-' as its name. Choose another name."
-            )
+        for service, name in ((self.target, self.name), *self.former):
+            _check_target(service, name)
         for region, key in self.kms_key_arns.items():
             _check_key(region, key)
+
+
+def _check_target(service: str, name: str) -> None:
+    if service not in SERVICES:
+        raise InvalidInput(f"target '{service}': S3 sends these events to sqs or sns. Choose one of them.")
+    if not _NAMES[service].fullmatch(name):
+        most = 80 if service == "sqs" else 256
+        raise InvalidInput(
+            f"target_name '{name[:80]}': a queue or topic to which S3 sends is a standard one, not FIFO, "
+            f"and has 1 to {most} letters, digits, '_' and '-' as its name. Choose another name."
+        )
 
 
 def _check_key(region: str, key: str) -> None:
@@ -98,8 +119,8 @@ class Target:
         return Address(kind, self.name, self.region, self.account.id)
 
     def addresses(self) -> list[Address]:
-        """Of the thing and of its policy."""
-        return [self.address(), self.address("policy")]
+        """Of the thing, of its policy and of its encryption."""
+        return [self.address(), self.address("policy"), self.address("encryption")]
 
 
 # --- what is read --------------------------------------------------------------------------------------------
@@ -110,19 +131,37 @@ def notification_addresses(pair: Pair, accounts: Accounts) -> list[Address]:
     return [bucket_address(end, accounts, "bucket_notification") for end in _ends(pair) if accounts[end.bucket].ours]
 
 
-def event_addresses(pair: Pair, settings: EventSettings, accounts: Accounts, notifications: Observed) -> list[Address]:
+def encryption_addresses(pair: Pair, settings: EventSettings, accounts: Accounts, found: Observed) -> list[Address]:
+    """The encryption of each queue or topic that may be the pair's, whichever key it has now."""
+    return [target.address("encryption") for target in _known_targets(pair, settings, accounts, found)]
+
+
+def event_addresses(pair: Pair, settings: EventSettings, accounts: Accounts, found: Observed) -> list[Address]:
     """All that a pair may wish or want removed.
 
     Args:
-        notifications: what the addresses of `notification_addresses` hold: what was set up before may point elsewhere.
+        found: what the addresses of `notification_addresses` and `encryption_addresses` hold: what was set up before
+            may point elsewhere, and have another key.
     """
     addresses = dict.fromkeys(notification_addresses(pair, accounts))
-    for target in _known_targets(pair, settings, accounts, notifications):
+    for target in _known_targets(pair, settings, accounts, found):
         addresses.update(dict.fromkeys(target.addresses()))
-        key = _key(target, settings)
-        if key:
-            addresses.update(dict.fromkeys((target.address("encryption"), key_address(key, "kms_key_policy"))))
+        keys = _keys(target, settings, found)
+        addresses.update(dict.fromkeys(key_address(key, "kms_key_policy") for key in keys))
     return list(addresses)
+
+
+def optional_addresses(
+    pair: Pair, settings: EventSettings, accounts: Accounts, found: Observed, wish: Container[Address]
+) -> list[Address]:
+    """What is looked at if the credentials may read it: keys that are used no more, what has the target's name under
+    the other service, and which rules of others a source has that is told of no more."""
+    targets = _known_targets(pair, settings, accounts, found)
+    guessed = [at for target, sure in targets.items() if not sure for at in target.addresses()]
+    keys = [at for at in event_addresses(pair, settings, accounts, found) if at.kind == "kms_key_policy"]
+    ends = _no_more_told(pair, accounts, found, wish)
+    rules = [bucket_address(end, accounts, "bucket_replication") for end in ends]
+    return [*guessed, *(at for at in keys if at not in wish), *rules]
 
 
 # --- the wish ------------------------------------------------------------------------------------------------
@@ -132,7 +171,7 @@ def events_wish(pair: Pair, settings: EventSettings, accounts: Accounts, observe
     """The notification of each source, its queue or topic, and what lets S3 send there.
 
     Raises:
-        InvalidInput: a key is of another account than the bucket.
+        InvalidInput: a key is of another account than the bucket, or does not exist.
     """
     wish: dict[Address, Document] = {}
     statements: dict[Target, list[Document]] = {}
@@ -146,7 +185,10 @@ def events_wish(pair: Pair, settings: EventSettings, accounts: Accounts, observe
         removed = sorted(_our_sids(pair) - {str(one["Sid"]) for one in ours})
         wish[target.address()] = {"Tags": owner_tags(), **_attributes(target)}
         wish[target.address("policy")] = {"Version": VERSION, "Statement": ours, "Removed": removed}
-        wish.update(_encryption(target, settings))
+        wish.update(_encryption(target, settings, observed))
+    for at, sids in _key_statements(pair, settings, accounts, observed, wish).items():
+        if at in wish:
+            wish[at] = {**wish[at], "Removed": sids}
     return wish
 
 
@@ -169,7 +211,7 @@ def _statement(pair: Pair, end: End, target: Target) -> Document:
     }
 
 
-def _encryption(target: Target, settings: EventSettings) -> dict[Address, Document]:
+def _encryption(target: Target, settings: EventSettings, observed: Observed) -> dict[Address, Document]:
     key = _key(target, settings)
     if key is None:
         return {}
@@ -179,6 +221,8 @@ def _encryption(target: Target, settings: EventSettings) -> dict[Address, Docume
             f"kms_key_arns: the key {key} is of account {address.account}, and the bucket and its queue or topic are "
             f"of {target.account.id}. Name a key of that account."
         )
+    if observed.get(address, {}) is None:
+        raise InvalidInput(f"kms_key_arns: there is no key {key} in {address.region}. Correct it.")
     statement = {
         "Sid": _key_sid(target),
         "Effect": "Allow",
@@ -209,24 +253,58 @@ def events_leftovers(
         for address in notification_addresses(pair, accounts)
         if address not in wished
     }
-    ours = _our_sids(pair)
-    for target in _known_targets(pair, settings, accounts, observed):
-        policy = target.address("policy")
-        if policy in wished:
-            continue
-        others = [sid for sid in _sids(observed.get(policy)) if sid not in ours]
-        unwanted[policy] = {"Version": VERSION, "Statement": [{"Sid": sid} for sid in sorted(ours)]}
-        if not [sid for sid in others if sid != _DEFAULT_SID]:
+    for target in _leaving(pair, settings, accounts, observed, wished):
+        unwanted[target.address("policy")] = {
+            "Version": VERSION,
+            "Statement": [{"Sid": sid} for sid in sorted(_our_sids(pair))],
+        }
+        if not _others(target, pair, observed):
             unwanted[target.address()] = {}
             if is_ours(observed.get(target.address())):
-                del unwanted[policy]  # it goes with the thing
-        key = _key(target, settings)
-        if key and not [sid for sid in others if sid.startswith(_SID)]:
-            unwanted[key_address(key, "kms_key_policy")] = {
-                "Version": VERSION,
-                "Statement": [{"Sid": _key_sid(target)}],
-            }
-    return {address: document for address, document in unwanted.items() if address not in wished}
+                del unwanted[target.address("policy")]  # it goes with the thing
+    for at, sids in _key_statements(pair, settings, accounts, observed, wished).items():
+        unwanted[at] = {"Version": VERSION, "Statement": [{"Sid": sid} for sid in sids]}
+    return {at: document for at, document in unwanted.items() if at not in wished and is_seen(observed.get(at))}
+
+
+def _leaving(
+    pair: Pair, settings: EventSettings, accounts: Accounts, observed: Observed, wished: Container[Address]
+) -> Iterator[Target]:
+    """The queues and topics that the pair uses no more. One that is only guessed is the pair's if it lets it in."""
+    for target, sure in _known_targets(pair, settings, accounts, observed).items():
+        policy = target.address("policy")
+        if policy not in wished and (sure or _our_sids(pair).intersection(_sids(observed.get(policy)))):
+            yield target
+
+
+def _others(target: Target, pair: Pair, observed: Observed) -> list[str]:
+    """The statements that let anybody else in."""
+    ours = {*_our_sids(pair), _DEFAULT_SID}
+    return [sid for sid in _sids(observed.get(target.address("policy"))) if sid not in ours]
+
+
+def _goes(target: Target, pair: Pair, observed: Observed) -> bool:
+    """Whether it is gone already, or goes with the pair's statements."""
+    there = observed.get(target.address())
+    return there is None or (is_ours(there) and not _others(target, pair, observed))
+
+
+def _key_statements(
+    pair: Pair, settings: EventSettings, accounts: Accounts, observed: Observed, wished: Container[Address]
+) -> dict[Address, list[str]]:
+    """Which statements leave the policies of keys: those of a queue or topic that goes, or that gets another key.
+
+    What stays with its key still needs the statement: without it S3 could send there for nobody.
+    """
+    going: dict[Address, list[str]] = {}
+    known = _known_targets(pair, settings, accounts, observed)
+    gone = [one for one in _leaving(pair, settings, accounts, observed, wished) if _goes(one, pair, observed)]
+    changed = [one for one in known if one.address("encryption") in wished]
+    for target in (*gone, *changed):
+        for key in _keys(target, settings, observed):
+            if target in gone or key != _key(target, settings):
+                going.setdefault(key_address(key, "kms_key_policy"), []).append(_key_sid(target))
+    return going
 
 
 def _sids(policy: Document | None) -> list[str]:
@@ -248,7 +326,8 @@ def events_notes(pair: Pair, accounts: Accounts, observed: Observed) -> list[str
         ),
         *(
             f"Failures of {end.bucket} are told by the notification of pair '{other}', since S3 takes one for the same "
-            "events of a bucket. When that pair is gone, run this again."
+            "events of a bucket. When that pair is gone, run this again; if there is no pair of that name any more, "
+            f"run with `name: {other}` and `state: absent` first."
             for end in sources
             for other in _other_pairs(pair, _held(end, accounts, observed))
         ),
@@ -258,6 +337,47 @@ def events_notes(pair: Pair, accounts: Accounts, observed: Observed) -> list[str
             if rule.enabled and rule.observation is Observation.NONE
         ),
     ]
+
+
+def leaving_notes(
+    pair: Pair, settings: EventSettings, accounts: Accounts, observed: Observed, wish: Container[Address]
+) -> list[str]:
+    """One sentence or two for each thing that others lose when the pair's goes, and for each that stays."""
+    notes = [
+        f"{end.bucket} also replicates by the rules {', '.join(rules)}, and nobody is told of their failures any more. "
+        "If they are of another pair whose failures should be told, run this again for that pair."
+        for end in _no_more_told(pair, accounts, observed, wish)
+        if (rules := _other_rules(end, pair, accounts, observed))
+    ]
+    for target in _leaving(pair, settings, accounts, observed, wish):
+        if not _goes(target, pair, observed):
+            notes += [
+                f"{target.arn} stays, since {_why_it_stays(target, pair, observed)}. So the policy of its key {key} "
+                f"keeps the statement {_key_sid(target)}, which lets S3 use the key. Take it out when nobody needs it."
+                for key in _keys(target, settings, observed)
+                if _key_sid(target) in _sids(observed.get(key_address(key, "kms_key_policy")))
+            ]
+    for at, sids in _key_statements(pair, settings, accounts, observed, wish).items():
+        policy = observed.get(at)
+        if policy is not None and not is_seen(policy):
+            notes.append(
+                f"The policy of the key {at.name} was not looked at: {policy[UNSEEN]}. Let its owner take out the "
+                f"statement {' and '.join(sids)}."
+            )
+    return notes
+
+
+def _why_it_stays(target: Target, pair: Pair, observed: Observed) -> str:
+    if not is_ours(observed.get(target.address())):
+        return "this collection did not make it"
+    return f"its policy lets others in ({', '.join(_others(target, pair, observed))})"
+
+
+def _other_rules(end: End, pair: Pair, accounts: Accounts, observed: Observed) -> list[str]:
+    """The IDs of the bucket's rules that are not the pair's."""
+    held = observed.get(bucket_address(end, accounts, "bucket_replication")) or {}
+    ours = {rule.id for rule in pair.rules}
+    return sorted(str(rule["ID"]) for rule in held.get("Rules", []) if rule.get("ID") not in ours)
 
 
 def event_targets(pair: Pair, settings: EventSettings, accounts: Accounts) -> dict[str, str]:
@@ -299,16 +419,41 @@ def _target(end: End, settings: EventSettings, accounts: Accounts) -> Target:
     return Target(settings.target, settings.name, end.region, accounts[end.bucket])
 
 
-def _known_targets(pair: Pair, settings: EventSettings, accounts: Accounts, observed: Observed) -> list[Target]:
-    """The declared ones of both ends, and those to which the pair's notifications point."""
-    targets: dict[Target, None] = {}
+def _known_targets(pair: Pair, settings: EventSettings, accounts: Accounts, observed: Observed) -> dict[Target, bool]:
+    """The declared ones of both ends, the former ones that are named, and those that the pair's notifications name.
+
+    What has the declared name under the other service is only guessed (False): a change from one to the other may have
+    been cut short behind the notification.
+    """
+    named = ((settings.target, settings.name), *settings.former)
+    targets: dict[Target, bool] = {}
     for end in _ends(pair):
-        if accounts[end.bucket].ours:
-            targets[_target(end, settings, accounts)] = None
-            for entry in _entries(_held(end, accounts, observed)):
-                if entry.get("Id") == notification_id(pair.name):
-                    targets.update(dict.fromkeys(_pointed(entry, accounts[end.bucket])))
-    return list(targets)
+        account = accounts[end.bucket]
+        if account.ours:
+            targets |= {Target(service, name, end.region, account): True for service, name in named}
+            for entry in _our_entries(end, pair, accounts, observed):
+                targets |= dict.fromkeys(_pointed(entry, account), True)
+    for target in list(targets):
+        for service in SERVICES:
+            if target.name == settings.name and _NAMES[service].fullmatch(target.name):
+                targets.setdefault(replace(target, service=service), False)
+    return targets
+
+
+def _our_entries(end: End, pair: Pair, accounts: Accounts, observed: Observed) -> list[Document]:
+    ours = notification_id(pair.name)
+    return [entry for entry in _entries(_held(end, accounts, observed)) if entry.get("Id") == ours]
+
+
+def _no_more_told(pair: Pair, accounts: Accounts, observed: Observed, wish: Container[Address]) -> list[End]:
+    """The ends whose notification goes."""
+    return [
+        end
+        for end in _ends(pair)
+        if accounts[end.bucket].ours
+        and bucket_address(end, accounts, "bucket_notification") not in wish
+        and _our_entries(end, pair, accounts, observed)
+    ]
 
 
 def _pointed(entry: Document, account: Account) -> Iterator[Target]:
@@ -322,6 +467,13 @@ def _pointed(entry: Document, account: Account) -> Iterator[Target]:
 def _key(target: Target, settings: EventSettings) -> str | None:
     same = (target.service, target.name) == (settings.target, settings.name)
     return settings.kms_key_arns.get(target.region) if same else None
+
+
+def _keys(target: Target, settings: EventSettings, observed: Observed) -> list[str]:
+    """The declared key and the one that it has, as far as they can be the account's own."""
+    held = (observed.get(target.address("encryption")) or {}).get("KmsMasterKeyId")
+    keys = [key for key in dict.fromkeys((_key(target, settings), held)) if key and KEY_ARN.fullmatch(key)]
+    return [key for key in keys if key_address(key).account == target.account.id]
 
 
 def _our_sids(pair: Pair) -> set[str]:

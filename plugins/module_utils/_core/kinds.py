@@ -169,8 +169,7 @@ _DEFAULT_SELECTOR = {"ReadWriteType": "All", "IncludeManagementEvents": True}
 
 
 def _put_selectors(ours: Document, theirs: Document | None) -> Document:
-    foreign_basic = [selector for selector in (theirs or {}).get("EventSelectors", []) if not _is_default(selector)]
-    if foreign_basic:
+    if not records_by_default(theirs):
         raise Refused(
             "the trail has basic event selectors with settings of their own, and setting advanced ones would discard "
             "them. Rewrite them as advanced event selectors first (CloudTrail's console offers it), or name another "
@@ -193,9 +192,9 @@ def selector_values(selectors: Iterable[Document]) -> int:
     return sum(len(values) for field in fields for values in field.values() if isinstance(values, list))
 
 
-def _is_default(selector: Document) -> bool:
-    """What CloudTrail gives every new trail: all management events and no data events."""
-    return _given(selector) == _DEFAULT_SELECTOR
+def records_by_default(document: Document | None) -> bool:
+    """Whether its basic selectors are what CloudTrail gives every new trail: management events and no data events."""
+    return all(_given(selector) == _DEFAULT_SELECTOR for selector in (document or {}).get("EventSelectors", []))
 
 
 def _given(selector: Document) -> Document:
@@ -255,8 +254,17 @@ _DEFAULT_MINIMUM_SIZE = "all_storage_classes_128K"
 
 
 def _put_lifecycle(ours: Document, theirs: Document | None) -> Document:
-    rules = merge(ours["Rules"], (theirs or {}).get("Rules", []), "ID", ours.get("Removed", ()))
+    """Ours have a Filter, and S3 takes no rule of the old schema beside them: it is rewritten to mean the same."""
+    foreign = [_with_filter(rule) for rule in (theirs or {}).get("Rules", [])]
+    rules = merge(ours["Rules"], foreign, "ID", ours.get("Removed", ()))
     return {**(theirs or {}), "Rules": rules}
+
+
+def _with_filter(rule: Document) -> Document:
+    if "Filter" in rule:
+        return rule
+    kept = {key: value for key, value in rule.items() if key != "Prefix"}
+    return {**kept, "Filter": {"Prefix": rule.get("Prefix", "")}}
 
 
 def _take_lifecycle(ours: Document, theirs: Document | None) -> Document | None:
@@ -272,12 +280,19 @@ def _canonical_lifecycle(document: Document) -> Document:
 
 def _canonical_lifecycle_rule(rule: Document) -> Document:
     """No filter, an empty one and an empty prefix all mean the whole bucket."""
-    kept = {key: value for key, value in rule.items() if key not in ("Filter", "Prefix")}
-    chosen = rule.get("Filter") or {"Prefix": rule.get("Prefix", "")}
-    return {**kept, "Filter": chosen}
+    return {**_with_filter(rule), "Filter": rule.get("Filter") or {"Prefix": rule.get("Prefix", "")}}
 
 
 # --- alarms and dashboards -----------------------------------------------------------------------------------
+
+_ALARM_RANK, _COMPOSITE_RANK, _SILENCE_RANK = 70, 75, 76
+
+
+def _rank_of_alarm(before: Document | None, after: Document | None) -> int:
+    """A composite alarm needs its children, so they come first; but they fall silent only when it acts for them."""
+    acted = before is not None and bool(before.get("AlarmActions"))
+    falls_silent = acted and after is not None and not after.get("AlarmActions")
+    return _SILENCE_RANK if falls_silent else _ALARM_RANK
 
 
 def _canonical_alarm(document: Document) -> Document:
@@ -315,12 +330,20 @@ def _same(document: Document) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One row: when it is built (`rank`, lower first; removal goes the other way round) and how it merges."""
+    """One row: when it is built (`rank`, lower first; removal goes the other way round) and how it merges.
+
+    Where the rank depends on what a step changes, `ranks` says it of the documents before and after.
+    """
 
     rank: int
     put: Put
     take: Take
     canonical: Callable[[Document], Document] = _same
+    ranks: Callable[[Document | None, Document | None], int] | None = None
+
+    def rank_of(self, before: Document | None, after: Document | None) -> int:
+        """The rank of a step that makes the one document of the other."""
+        return self.rank if self.ranks is None else self.ranks(before, after)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -347,8 +370,8 @@ KINDS: Mapping[str, Kind] = {
     "sqs_queue_policy": Kind(65, put_statements, take_statements, canonical_policy),
     "sns_subscription": Kind(66, create_only, keep, _canonical_subscription),
     "bucket_notification": Kind(68, put_notifications, take_notifications, canonical_notifications),
-    "metric_alarm": Kind(70, replace_all, remove, _canonical_alarm),
-    "composite_alarm": Kind(75, replace_all, remove, _canonical_alarm),
+    "metric_alarm": Kind(_ALARM_RANK, replace_all, remove, _canonical_alarm, _rank_of_alarm),
+    "composite_alarm": Kind(_COMPOSITE_RANK, replace_all, remove, _canonical_alarm),
     "cloudwatch_dashboard": Kind(80, replace_fields, remove, _canonical_dashboard),
     "ssm_parameter": Kind(80, put_owned, take_owned),
     "ssm_document": Kind(80, put_owned, take_owned),

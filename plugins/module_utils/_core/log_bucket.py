@@ -11,9 +11,11 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from .merging import names_of, statements_of, without
 from .model import Account, Document, End, InvalidInput
 from .policies import VERSION
 from .rules import bucket_arn
@@ -27,6 +29,8 @@ _MOST_DAYS = 36500
 """S3's limit of a default retention: a hundred years."""
 TRANSITION_CLASSES = ("STANDARD_IA", "INTELLIGENT_TIERING", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE")
 _LEAST_DAYS = {"STANDARD_IA": 30}
+_TLS_ONLY = "S3DrTrailTlsOnly"
+_A_TRAILS = re.compile(r"S3DrTrail[0-9a-f]{8}\w+")
 _CLOUDTRAIL = {"Service": "cloudtrail.amazonaws.com"}
 
 
@@ -147,13 +151,13 @@ def log_prefix(key_prefix: str, account: Account) -> str:
 
 def log_bucket_policy(log_bucket: End, prefix: str, trail_arn: str, partition: str) -> Document:
     """CloudTrail may write to its prefix, for this trail only; nobody may speak to the bucket without TLS."""
-    bucket = bucket_arn(log_bucket, partition)
+    bucket, mark = bucket_arn(log_bucket, partition), trail_mark(trail_arn)
     for_this_trail = {"aws:SourceArn": trail_arn}
     return {
         "Version": VERSION,
         "Statement": [
             {
-                "Sid": "S3DrTrailAclCheck",
+                "Sid": f"{mark}AclCheck",
                 "Effect": "Allow",
                 "Principal": _CLOUDTRAIL,
                 "Action": "s3:GetBucketAcl",
@@ -161,7 +165,7 @@ def log_bucket_policy(log_bucket: End, prefix: str, trail_arn: str, partition: s
                 "Condition": {"StringEquals": for_this_trail},
             },
             {
-                "Sid": "S3DrTrailWrite",
+                "Sid": f"{mark}Write",
                 "Effect": "Allow",
                 "Principal": _CLOUDTRAIL,
                 "Action": "s3:PutObject",
@@ -169,7 +173,7 @@ def log_bucket_policy(log_bucket: End, prefix: str, trail_arn: str, partition: s
                 "Condition": {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control", **for_this_trail}},
             },
             {
-                "Sid": "S3DrTrailTlsOnly",
+                "Sid": _TLS_ONLY,
                 "Effect": "Deny",
                 "Principal": "*",
                 "Action": "s3:*",
@@ -180,8 +184,17 @@ def log_bucket_policy(log_bucket: End, prefix: str, trail_arn: str, partition: s
     }
 
 
-def key_mark(trail_arn: str) -> str:
-    """What the Sids of a trail in the policy of a key begin with: several trails may share a key."""
+def leaving_statements(ours: Document, policy: Document | None) -> Document:
+    """What of our part leaves a log bucket's policy with a trail. While another trail of ours writes to the bucket,
+    requests without TLS are still refused."""
+    mine = names_of(ours["Statement"], "Sid")
+    sids = {str(statement.get("Sid")) for statement in statements_of(policy)}
+    shared = any(_A_TRAILS.fullmatch(sid) for sid in sids - mine)
+    return {**ours, "Statement": without(ours["Statement"], {_TLS_ONLY}, "Sid")} if shared else ours
+
+
+def trail_mark(trail_arn: str) -> str:
+    """What the Sids of a trail begin with: several trails may share a log bucket or a key."""
     return f"S3DrTrail{hashlib.sha256(trail_arn.encode()).hexdigest()[:8]}"
 
 
@@ -190,9 +203,11 @@ def key_policy(trail_arn: str, account: Account) -> Document:
 
     Nobody's IAM policy can stand in for it, since CloudTrail comes as a service. Only where AWS documents which
     conditions CloudTrail fulfils is there one: a condition on a key that is not sent would end the delivery of logs.
+    For the decryption that a Bucket Key needs, it documents none.
     """
-    mark = key_mark(trail_arn)
+    mark = trail_mark(trail_arn)
     trails = f"arn:{account.partition}:cloudtrail:*:{account.id}:trail/*"
+    for_this_trail = {"aws:SourceArn": trail_arn}
     return {
         "Version": VERSION,
         "Statement": [
@@ -203,15 +218,23 @@ def key_policy(trail_arn: str, account: Account) -> Document:
                 "Action": "kms:GenerateDataKey*",
                 "Resource": "*",
                 "Condition": {
-                    "StringEquals": {"aws:SourceArn": trail_arn},
+                    "StringEquals": for_this_trail,
                     "StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails},
                 },
+            },
+            {
+                "Sid": f"{mark}Describe",
+                "Effect": "Allow",
+                "Principal": _CLOUDTRAIL,
+                "Action": "kms:DescribeKey",
+                "Resource": "*",
+                "Condition": {"StringEquals": for_this_trail},
             },
             {
                 "Sid": f"{mark}BucketKey",
                 "Effect": "Allow",
                 "Principal": _CLOUDTRAIL,
-                "Action": ["kms:Decrypt", "kms:DescribeKey"],
+                "Action": "kms:Decrypt",
                 "Resource": "*",
             },
         ],

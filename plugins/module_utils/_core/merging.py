@@ -15,6 +15,8 @@ from .model import Document, Refused
 
 OWNER_TAG = "managed-by"
 OWNER = "crossregion.s3_dr"
+SNS_DEFAULT_SID = "__default_statement_ID"
+"""Of the statement that SNS gives each new topic: whom the account's own policies allow it, may publish."""
 
 Put: TypeAlias = "Callable[[Document, Document | None], Document]"
 Take: TypeAlias = "Callable[[Document, Document | None], Document | None]"

@@ -155,6 +155,15 @@ def monitoring_checks(pair: Pair, accounts: Accounts, alarms: Alarms, topics: To
     return checks
 
 
+def unobserved_checks(pair: Pair, accounts: Accounts) -> list[Check]:
+    """One for each enabled rule of which AWS publishes nothing, so that no alarm is missed by it."""
+    return [
+        _unobserved_check(link, rule)
+        for link, rule in _enabled(pair, accounts)
+        if rule.observation is Observation.NONE
+    ]
+
+
 def _enabled(pair: Pair, accounts: Accounts) -> Iterator[tuple[Link, Rule]]:
     """The enabled rules whose metrics are published in an account of which the task has credentials."""
     for link in pair.links():

@@ -19,7 +19,18 @@ from typing import Any
 from .checks import Verdict
 from .evidence_words import count, mapping, mappings, number, printable, text, texts, verdict_in
 from .merging import owner_tags
-from .model import PAIR_NAME, Account, Address, Document, InvalidInput, check_pair_name, check_region
+from .model import (
+    PAIR_NAME,
+    UNSEEN,
+    Account,
+    Address,
+    Document,
+    InvalidInput,
+    Refused,
+    check_pair_name,
+    check_region,
+    is_seen,
+)
 from .plan import Observed, Wish
 
 SCHEMA = "crossregion.s3_dr/status/1"
@@ -39,6 +50,8 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 class Place:
     """Where the state of a pair is told: below which path, in which Regions, and in which one by an OpsItem.
 
+    `ops_item` False: none is wished in that Region, and one that was opened before is resolved.
+
     Raises:
         InvalidInput: Systems Manager does not take it.
     """
@@ -47,6 +60,7 @@ class Place:
     regions: tuple[str, ...]
     path: str = PATH
     ops_item_region: str | None = None
+    ops_item: bool = True
 
     def __post_init__(self) -> None:
         check_pair_name(self.pair)
@@ -94,6 +108,11 @@ def addresses(place: Place, account: Account, region: str) -> list[Address]:
     return [_parameter_address(place, account, region), *item]
 
 
+def item_addresses(place: Place, account: Account, region: str) -> list[Address]:
+    """The OpsItem, if it is to be in the Region."""
+    return [address for address in addresses(place, account, region) if address.kind == "ops_item"]
+
+
 def _parameter_address(place: Place, account: Account, region: str) -> Address:
     return Address("ssm_parameter", place.parameter, region, account.id)
 
@@ -109,11 +128,13 @@ def state_wish(
     """
     address = _parameter_address(place, account, region)
     there = told_of(place, account, region, observed)
-    if there and why_it_stays(result, there):
-        return {address: _parameter(there)}, {}
-    wish: dict[Address, Document] = {address: _parameter(_value(place.pair, result, there))}
     unwanted: dict[Address, Document] = {}
-    if result is not None and region == place.ops_item_region:
+    if not place.ops_item:
+        unwanted = {item: {} for item in item_addresses(place, account, region) if is_seen(observed.get(item))}
+    if there and why_it_stays(result, there):
+        return {address: _parameter(there)}, unwanted
+    wish: dict[Address, Document] = {address: _parameter(_value(place.pair, result, there))}
+    if place.ops_item and result is not None and region == place.ops_item_region:
         item = ops_item(place, result, there)
         if item:
             wish[_item_address(place, account)] = item
@@ -122,9 +143,21 @@ def state_wish(
     return wish, unwanted
 
 
-def removal_wish(place: Place, account: Account, region: str) -> Wish:
-    """What goes in a Region: the parameter, and the OpsItem is resolved."""
-    return {address: {} for address in addresses(place, account, region)}
+def removal_wish(place: Place, account: Account, region: str, observed: Observed) -> Wish:
+    """What goes in a Region: the parameter, and the OpsItem is resolved, if the credentials may look for it."""
+    return {address: {} for address in addresses(place, account, region) if is_seen(observed.get(address))}
+
+
+def item_note(place: Place, account: Account, region: str, observed: Observed) -> str | None:
+    """One sentence or two if an OpsItem was not looked for."""
+    for item in item_addresses(place, account, region):
+        found = observed.get(item)
+        if found is not None and not is_seen(found):
+            return (
+                f"{region}: whether an OpsItem '{item.name}' is open was not looked at: {found[UNSEEN]}. If there is "
+                "one, resolve it."
+            )
+    return None
 
 
 def told_of(place: Place, account: Account, region: str, held: Observed) -> dict[str, Any]:
@@ -295,6 +328,8 @@ def _times(result: Mapping[str, Any], proven: Mapping[str, Any] | None) -> list[
 # --- the runbook ---------------------------------------------------------------------------------------------
 
 RUNBOOK = "s3-dr-verify"
+"""Of the default path, see `runbook_name`."""
+_PATH_TAG = "s3-dr-path"
 FUNCTION = "s3-dr-scheduled-drill"
 _LONGEST_STEP_SECONDS = 300
 """Systems Manager User Guide, "aws:invokeLambdaFunction": a step runs so long at most."""
@@ -306,6 +341,8 @@ _FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class Runbook:
     """The Automation runbook that verifies a pair by the function of the scheduled drill.
 
+    It is that of the pairs below one `path`, so that no inventory takes away another's.
+
     Raises:
         InvalidInput: Systems Manager or Lambda does not take it.
     """
@@ -313,8 +350,10 @@ class Runbook:
     regions: tuple[str, ...]
     name: str = RUNBOOK
     function: str = FUNCTION
+    path: str = PATH
 
     def __post_init__(self) -> None:
+        check_path(self.path)
         if not self.regions:
             raise InvalidInput(f"runbook '{self.name}': `regions` is empty. Name the Regions of the pairs.")
         for region in self.regions:
@@ -322,7 +361,7 @@ class Runbook:
         if not _DOCUMENT_NAME.fullmatch(self.name):
             raise InvalidInput(
                 f"runbook '{self.name}': choose a name of 3 to 128 letters, digits, '_', '.' and '-' that does not "
-                "begin with aws, amazon or amzn."
+                "begin with aws, amazon or amzn. Without one it is made from `path`."
             )
         if not _FUNCTION_NAME.fullmatch(self.function):
             raise InvalidInput(
@@ -331,33 +370,67 @@ class Runbook:
             )
 
 
+def runbook_name(path: str) -> str:
+    """The name of a path's runbook when the user names none: `s3-dr-verify` of `/s3-dr`."""
+    return f"{path.removeprefix('/').replace('/', '-')}-verify"
+
+
 def runbook_wish(runbook: Runbook, account: Account, region: str) -> Wish:
     """The runbook in a Region."""
     content = _content(runbook)
     return {
-        _runbook_address(runbook, account, region): {
+        runbook_address(runbook, account, region): {
             "DocumentType": "Automation",
             "Content": content,
-            "Tags": owner_tags(),
+            "Tags": owner_tags(**{_PATH_TAG: runbook.path}),
         }
     }
 
 
+def check_runbook(runbook: Runbook, held: Document | None) -> None:
+    """Refuse a runbook that is used for the pairs below another path.
+
+    Args:
+        held: the document of that name in the Region.
+
+    Raises:
+        Refused: it is.
+    """
+    if path := _other_path(runbook, held):
+        raise Refused(
+            f"runbook '{runbook.name}': one of this name verifies the pairs below {path}, not {runbook.path}. "
+            "Choose another `name`, or leave it out."
+        )
+
+
+def _other_path(runbook: Runbook, held: Document | None) -> str | None:
+    path = (held or {}).get("Tags", {}).get(_PATH_TAG)
+    return None if path in (None, runbook.path) else str(path)
+
+
 def runbook_removal_wish(
-    runbook: Runbook, account: Account, region: str, states: Iterable[Any], leaving: Iterable[str]
+    runbook: Runbook,
+    account: Account,
+    region: str,
+    states: Iterable[Any],
+    leaving: Iterable[str],
+    held: Document | None,
 ) -> Wish:
     """The runbook in a Region, if it goes: as long as the Region tells of pairs that stay, it is needed.
 
     Args:
+        held: the document of that name in the Region, which may be that of another path.
         states: the values of the parameters of the pairs in the Region.
         leaving: the pairs that go in the same run.
     """
     going = set(leaving)
     names = {text(value, "pair") for value in states if isinstance(value, Mapping) and value.get("schema") == SCHEMA}
-    return {} if names - going else {_runbook_address(runbook, account, region): {}}
+    stays = names - going or _other_path(runbook, held)
+    return {} if stays else {runbook_address(runbook, account, region): {}}
 
 
-def _runbook_address(runbook: Runbook, account: Account, region: str) -> Address:
+def runbook_address(runbook: Runbook, account: Account, region: str) -> Address:
+    """The address of the runbook in a Region."""
     return Address("ssm_document", runbook.name, region, account.id)
 
 

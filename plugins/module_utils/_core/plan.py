@@ -34,8 +34,8 @@ def plan(wish: Wish, observed: Observed, unwanted: Wish | None = None) -> tuple[
     """
     build = [_put_step(address, ours, observed[address]) for address, ours in wish.items()]
     removal = [_take_step(address, ours, observed[address]) for address, ours in (unwanted or {}).items()]
-    build.sort(key=lambda step: (KINDS[step.address.kind].rank, step.address))
-    removal.sort(key=lambda step: (-KINDS[step.address.kind].rank, step.address))
+    build.sort(key=lambda step: (_rank(step), step.address))
+    removal.sort(key=lambda step: (-_rank(step), step.address))
     return tuple(step for step in (*build, *removal) if _differs(step))
 
 
@@ -50,6 +50,10 @@ def _take_step(address: Address, ours: Document, theirs: Document | None) -> Ste
     return Step(address, before=theirs, after=KINDS[address.kind].take(ours, theirs))
 
 
+def _rank(step: Step) -> int:
+    return KINDS[step.address.kind].rank_of(step.before, step.after)
+
+
 def _differs(step: Step) -> bool:
     return canonical(step.address.kind, step.before) != canonical(step.address.kind, step.after)
 
@@ -60,7 +64,7 @@ def waves(steps: Iterable[Step]) -> list[list[list[Step]]]:
     Steps of one rank do not depend on each other. Those on the same thing still form one chain, since S3 answers
     409 OperationAborted to two changes of one bucket at the same time.
     """
-    by_rank = groupby(steps, key=lambda step: KINDS[step.address.kind].rank)
+    by_rank = groupby(steps, key=_rank)
     return [_chains(wave) for _rank, wave in by_rank]
 
 

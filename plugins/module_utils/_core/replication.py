@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .drill_names import denial_sid
 from .kinds import KINDS
 from .merging import owner_tags, statements_of
 from .model import GLOBAL, Account, Accounts, Address, Direction, Document, End, InvalidInput, Link, Pair, is_seen
@@ -285,13 +286,14 @@ def leftovers(pair: Pair, accounts: Accounts, observed: Observed) -> dict[Addres
     """What is the pair's and no longer wished.
 
     That is the way back of a one-way pair, from a time when it was two-way, and statements for keys and buckets that it
-    uses no more.
+    uses no more. What a drill of the alarms denies for a while is the drill's to remove: it may run at this moment.
     """
     wish: dict[Address, Document] = {}
     if pair.direction is Direction.ONE_WAY:
         wish = _link_removal(pair.both_links()[1], accounts)
     wanted = _statements(pair.links(), accounts, observed)
-    return {**wish, **_our_statements(pair, observed, wanted)}
+    drilled = {denial_sid(link) for link in pair.both_links()}
+    return {**wish, **_our_statements(pair, observed, wanted, drilled)}
 
 
 def pair_removal_wish(
@@ -320,14 +322,18 @@ def _link_removal(link: Link, accounts: Accounts) -> dict[Address, Document]:
 
 
 def _our_statements(
-    pair: Pair, observed: Observed, wanted: Mapping[Address, Iterable[Document]]
+    pair: Pair, observed: Observed, wanted: Mapping[Address, Iterable[Document]], others: Iterable[str] = ()
 ) -> dict[Address, Document]:
-    """The statements that this pair once put into policies of buckets and keys, known by their Sid, but the wanted."""
+    """The statements that this pair once put into policies of buckets and keys, known by their Sid, but the wanted.
+
+    Args:
+        others: Sids that are not asked for.
+    """
     beginnings = tuple(statement_id(link, "") for link in pair.both_links())
     found = {}
     for address, policy in observed.items():
         if address.kind in _POLICIES and policy is not None and is_seen(policy):
-            kept = {statement["Sid"] for statement in wanted.get(address, ())}
+            kept = {*others, *(statement["Sid"] for statement in wanted.get(address, ()))}
             ours = [
                 statement
                 for statement in statements_of(policy)

@@ -75,11 +75,13 @@ def check_not_recorded(trail: str, log_bucket: str, pairs: Iterable[RecordedPair
         )
 
 
-def selectors(pairs: Iterable[RecordedPair], partition: str, data_events: DataEvents) -> Document:
-    """All management events, and the data events of exactly the pairs' buckets."""
+def selectors(
+    pairs: Iterable[RecordedPair], partition: str, data_events: DataEvents, *, management: bool = True
+) -> Document:
+    """The data events of exactly the pairs' buckets, and all management events unless they are not ours to select."""
     return {
         "AdvancedEventSelectors": [
-            management_selector(),
+            *([management_selector()] if management else []),
             *(pair_selector(pair, partition, data_events) for pair in pairs),
         ]
     }
@@ -126,6 +128,16 @@ def others(document: Document | None, pairs: Iterable[RecordedPair]) -> list[Doc
 def is_a_pairs(selector: Document) -> bool:
     """Whether a selector is that of any pair of this collection."""
     return str(selector.get("Name", "")).startswith(_PAIR)
+
+
+def management_is_ours(document: Document | None) -> bool:
+    """Whether the management events of somebody else's trail are selected by us.
+
+    They are where CloudTrail's own selector had selected all of them: any advanced one takes its place. Where the
+    owner has advanced selectors, they say what is recorded, and charged.
+    """
+    found = advanced(document)
+    return not found or any(selector.get("Name") == MANAGEMENT for selector in found)
 
 
 def records_management(document: Document | None) -> bool:

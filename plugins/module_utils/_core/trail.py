@@ -11,24 +11,35 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .kinds import canonical
-from .log_bucket import LockMode, LogFiles, encryption, key_mark, key_policy, log_bucket_policy, log_prefix
-from .merging import is_ours, names_of, owner_tags, statements_of, without
+from .log_bucket import (
+    LockMode,
+    LogFiles,
+    encryption,
+    key_policy,
+    leaving_statements,
+    log_bucket_policy,
+    log_prefix,
+    trail_mark,
+)
+from .merging import is_ours, names_of, owner_tags, statements_of
 from .model import KEY_ARN, UNSEEN, Account, Address, Document, End, InvalidInput, Refused, check_region, is_seen
 from .plan import Observed, Wish
 from .replication import bucket_address, bucket_deletion_wish, key_address, one_account
 from .selectors import (
+    MANAGEMENT,
     DataEvents,
     RecordedPair,
     advanced,
     check_not_recorded,
     check_recorded,
     is_a_pairs,
+    management_is_ours,
     others,
-    pair_selector,
     records_management,
     records_writes_to,
     selectors,
@@ -153,7 +164,7 @@ def trail_wish(trail: Trail, account: Account, observed: Observed | None = None)
             "Tags": owner_tags(),
         },
         logging_address(trail, account): {"IsLogging": True},
-        **selectors_wish(trail, account),
+        **selectors_wish(trail, account, held),
     }
     _add_settings(wish, trail, account, held)
     return wish
@@ -176,9 +187,11 @@ def _add_settings(wish: dict[Address, Document], trail: Trail, account: Account,
         wish[_of_log_bucket("bucket_object_lock", trail, account)] = trail.log_files.object_lock.document()
 
 
-def selectors_wish(trail: AnyTrail, account: Account) -> dict[Address, Document]:
+def selectors_wish(trail: AnyTrail, account: Account, observed: Observed) -> dict[Address, Document]:
     """All that an adopted trail gets, and a part of what one of ours is."""
-    return {selectors_address(trail, account): selectors(trail.pairs, account.partition, trail.data_events)}
+    at = selectors_address(trail, account)
+    management = isinstance(trail, Trail) or management_is_ours(observed.get(at))
+    return {at: selectors(trail.pairs, account.partition, trail.data_events, management=management)}
 
 
 def statements_owed(trail: Trail, account: Account, observed: Observed) -> list[dict[str, Any]]:
@@ -201,10 +214,29 @@ def statements_owed(trail: Trail, account: Account, observed: Observed) -> list[
     ]
 
 
-def former_key_policies(trail: Trail, account: Account, observed: Observed) -> dict[Address, Document]:
-    """The policies of keys that the trail uses no more and that still let it, known by their Sid."""
+def former_policies(trail: Trail, account: Account, observed: Observed) -> dict[Address, Document]:
+    """Our part of the policies of what the trail uses no more: another key, another log bucket.
+
+    They go behind the change of the trail. Before it, the trail could not deliver a log file until it names the new
+    ones, and if a run ended there, for as long as nobody runs it again.
+    """
     wanted = trail.log_bucket.kms_key_arn
-    return {at: ours for at, ours in _our_key_policies(trail, account, observed).items() if at.name != wanted}
+    keys = _our_key_policies(trail, account, observed) if wanted else {}
+    buckets = _our_bucket_policies(trail, account, observed, former_log_bucket(trail, account, observed))
+    return {**{at: ours for at, ours in keys.items() if at.name != wanted}, **buckets}
+
+
+def _our_bucket_policies(
+    trail: Trail, account: Account, observed: Observed, places: list[Address]
+) -> dict[Address, Document]:
+    prefix = log_prefix(trail.key_prefix, account)
+    ours = log_bucket_policy(trail.log_bucket, prefix, trail.arn(account), account.partition)
+    sids = names_of(ours["Statement"], "Sid")
+    return {
+        at: leaving_statements(ours, observed.get(at))
+        for at in places
+        if is_seen(observed.get(at)) and sids & {one.get("Sid") for one in statements_of(observed.get(at))}
+    }
 
 
 def _our_key_policies(trail: Trail, account: Account, observed: Observed) -> dict[Address, Document]:
@@ -259,6 +291,14 @@ def known_keys(trail: Trail, account: Account, observed: Observed) -> list[Addre
     return [policy for policy in dict.fromkeys(policies) if policy.account == account.id]
 
 
+def former_log_bucket(trail: Trail, account: Account, observed: Observed) -> list[Address]:
+    """The policy of the log bucket that the trail has, if that is to be another one."""
+    there = observed.get(trail_address(trail, account))
+    at = _of_log_bucket("bucket_policy", trail, account)
+    found = (there or {}).get("S3BucketName", at.name)
+    return [replace(at, name=found)] if found != at.name and is_ours(there) else []
+
+
 def key_hints(trail: Trail, account: Account) -> list[Address]:
     """What names the keys of a trail."""
     return [trail_address(trail, account), _of_log_bucket("bucket_encryption", trail, account)]
@@ -280,8 +320,9 @@ def trail_removal_wish(
     wish = trail_wish(trail, account)
     if why_trail_stays(trail, account, observed):
         return selectors_removal_wish(trail, account, observed)
-    going = ("bucket_policy", "trail", "trail_logging")
-    removal = {address: document for address, document in wish.items() if address.kind in going}
+    removal = {address: document for address, document in wish.items() if address.kind in ("trail", "trail_logging")}
+    places = [_of_log_bucket("bucket_policy", trail, account), *former_log_bucket(trail, account, observed)]
+    removal.update(_our_bucket_policies(trail, account, observed, places))
     removal.update(_our_key_policies(trail, account, observed))
     if delete_log_bucket:
         removal.update(bucket_deletion_wish(trail.log_bucket, one_account(account, trail.log_bucket)))
@@ -289,13 +330,14 @@ def trail_removal_wish(
 
 
 def selectors_removal_wish(trail: AnyTrail, account: Account, observed: Observed) -> dict[Address, Document]:
-    """The pairs' selectors; and from a trail that is not ours, with the last pair, also that of management events."""
+    """The pairs' selectors; and from a trail that is not ours that of management events, if nothing else is left.
+
+    Then CloudTrail's own selector comes back. Beside any other, ours is all that selects management events.
+    """
     at = selectors_address(trail, account)
-    ours = [pair_selector(pair, account.partition, trail.data_events) for pair in trail.pairs]
     foreign = not is_ours(observed.get(trail_address(trail, account)))
-    if foreign and not any(is_a_pairs(selector) for selector in others(observed.get(at), trail.pairs)):
-        ours = list(selectors(trail.pairs, account.partition, trail.data_events)["AdvancedEventSelectors"])
-    return {at: {"AdvancedEventSelectors": ours}}
+    last = foreign and not others(observed.get(at), trail.pairs)
+    return {at: selectors(trail.pairs, account.partition, trail.data_events, management=last)}
 
 
 def why_trail_stays(trail: Trail, account: Account, observed: Observed) -> str | None:
@@ -345,7 +387,7 @@ def check_trail(trail: Trail, account: Account, observed: Observed, confirmed: s
             "so its settings are left alone. Set `adopt: true` to record the pairs by it as it is, or choose another "
             "`name`."
         )
-    names = (observed.get(trails_address(trail, account)) or {}).get("Names", [])
+    names = [found["Name"] for found in _trails(trail, account, observed)]
     if there is None and len(names) >= TRAILS_PER_REGION:
         raise Refused(
             f"trail '{trail.name}': {trail.region} has {len(names)} trails already ({', '.join(sorted(names))}), and "
@@ -355,7 +397,26 @@ def check_trail(trail: Trail, account: Account, observed: Observed, confirmed: s
     key = trail.log_bucket.kms_key_arn
     if key and observed.get(at := key_address(key, "kms_key_policy"), {}) is None:
         raise InvalidInput(f"trail '{trail.name}': there is no key {key} in {at.region}. Correct `kms_key_arn`.")
+    _check_log_files_alone(trail, account, observed)
     check_object_lock(trail, account, observed, confirmed)
+
+
+def _trails(trail: AnyTrail, account: Account, observed: Observed) -> list[Document]:
+    return list((observed.get(trails_address(trail, account)) or {}).get("Trails", []))
+
+
+def _check_log_files_alone(trail: Trail, account: Account, observed: Observed) -> None:
+    """Refuse a lifecycle rule that would be one for the log files of another trail, too."""
+    bucket, prefix = trail.log_bucket.bucket, log_prefix(trail.key_prefix, account)
+    for other in _trails(trail, account, observed):
+        own = (other["Name"], other["HomeRegion"]) == (trail.name, trail.region)
+        covered = other["S3BucketName"] == bucket and log_prefix(other["S3KeyPrefix"], account).startswith(prefix)
+        if covered and not own and trail.log_files.rule(trail.name, prefix):
+            raise InvalidInput(
+                f"trail '{trail.name}': the trail {other['Name']} keeps its log files in {bucket} below {prefix}, too, "
+                "so they would expire or move with this one's. Set another `key_prefix` or `log_bucket`, or leave out "
+                "`log_retention_days` and `log_transition_days`."
+            )
 
 
 def check_object_lock(trail: Trail, account: Account, observed: Observed, confirmed: str | None) -> None:
@@ -428,7 +489,35 @@ def trail_notes(trail: Trail, account: Account, observed: Observed) -> list[str]
             f"The policy of the key {owed['name']} was not changed, since these credentials may not read it or it is "
             f"another account's: let the owner in {owed['account']} add what `statements_to_apply` holds."
         )
-    return said
+    trails = observed.get(trails_address(trail, account))
+    if not is_seen(trails) and trail.log_files.rule(trail.name, ""):
+        said.append(
+            f"Whether another trail keeps its log files below the same prefix of {trail.log_bucket.bucket}, where they "
+            f"expire or move, too, was not looked at: {(trails or {})[UNSEEN]}."
+        )
+    return said + _unseen_notes(trail, account, observed, but=trail.log_bucket.kms_key_arn)
+
+
+def _unseen_notes(trail: AnyTrail, account: Account, observed: Observed, but: str | None = None) -> list[str]:
+    """One sentence for each policy that may hold statements of ours and that the credentials may not read."""
+    things = {"kms_key_policy": "key", "bucket_policy": "bucket"}
+    return [
+        f"The policy of the {things[at.kind]} {at.name} was not looked at: {(policy or {})[UNSEEN]}. Let its owner "
+        f"take out the statements whose Sid begins with {trail_mark(trail.arn(account))}."
+        for at, policy in observed.items()
+        if at.kind in things and at.name != but and not is_seen(policy)
+    ]
+
+
+def left_behind(trail: Trail, account: Account, unwanted: Wish, done: Collection[Address]) -> str:
+    """What no later run will find, in one sentence: what the trail named until this run, which was cut short."""
+    left = [at.name for at in unwanted if at not in done]
+    if not left or trail_address(trail, account) not in done:
+        return ""
+    return (
+        f"The trail names {' and '.join(left)} no more. No later run will find them: take the statements whose Sid "
+        f"begins with {trail_mark(trail.arn(account))} out of the policy of {' and of '.join(left)}."
+    )
 
 
 def recording_notes(trail: AnyTrail, account: Account, observed: Observed, log_bucket: str) -> list[str]:
@@ -453,23 +542,23 @@ def adopted_notes(trail: AdoptedTrail, account: Account, observed: Observed) -> 
     said = [f"The trail {trail.name} {lack}." for setting, lack in lacks.items() if not there.get(setting)]
     if not records_management(observed[selectors_address(trail, account)]):
         said.append(
-            f"The trail {trail.name} recorded no management events and does now: if another trail of the account "
-            "records them, AWS charges for this second copy."
+            f"The trail {trail.name} records no management events, so changes of buckets and roles are not recorded: "
+            "its owner has not selected them."
         )
     return said + recording_notes(trail, account, observed, there.get("S3BucketName", ""))
 
 
 def removal_notes(trail: AnyTrail, account: Account, observed: Observed, unwanted: Wish) -> list[str]:
     """What remains of a removal, one sentence each."""
-    said = [
-        f"The policy of the key {at.name} was not looked at: {(policy or {})[UNSEEN]}. Let its owner take out the "
-        f"statements whose Sid begins with {key_mark(trail.arn(account))}."
-        for at, policy in observed.items()
-        if at.kind == "kms_key_policy" and not is_seen(policy)
-    ]
+    if trail_address(trail, account) in unwanted:
+        return _unseen_notes(trail, account, observed)
     there = observed.get(selectors_address(trail, account))
-    going = names_of(unwanted.get(selectors_address(trail, account), {}).get("AdvancedEventSelectors", []), "Name")
-    rest = without(advanced(there), going, "Name")
-    if rest and records_management(there) and not records_management({"AdvancedEventSelectors": rest}):
-        said.append(f"The trail {trail.name} records no management events any more: only the pairs had it do so.")
-    return said
+    remaining = others(there, trail.pairs)
+    kept = MANAGEMENT in [selector.get("Name") for selector in advanced(there)] and remaining
+    if is_ours(observed.get(trail_address(trail, account))) or not kept or any(map(is_a_pairs, remaining)):
+        return []
+    said = (
+        f"The selector '{MANAGEMENT}' stays in the trail {trail.name}, which without it might record no management "
+        "events any more. If its other selectors are all that it shall record, take it out."
+    )
+    return [said]

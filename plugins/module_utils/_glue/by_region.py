@@ -7,15 +7,16 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from .._aws.gateway import AwsFailure
-from .._core.model import Account, Refused
-from .clients import Clients
+from .._core.model import Account, Accounts, Pair, Refused
+from .clients import Clients, Credentials
 from .reconcile import DidNotSettle
 
 _OF_ONE_REGION = (AwsFailure, Refused, DidNotSettle)
@@ -27,10 +28,35 @@ def signed_in(module: AnsibleAWSModule, clients: Clients, regions: Sequence[str]
     Raises:
         AwsFailure: none of them does; what the first one said.
     """
+
+    def ask(region: str) -> Account:
+        return (clients if region == regions[0] else Clients(module, home_region=region)).caller()
+
+    return _of_the_first_that_answers(regions, ask)
+
+
+def owners_of_sources(
+    clients: Clients, pair: Pair, credentials: Mapping[str, Credentials], regions: Sequence[str]
+) -> Accounts:
+    """Whose each bucket is that the pair replicates from and that has credentials of its own.
+
+    Where the pair declares an `account_id`, it is believed, and nothing is asked.
+
+    Raises:
+        AwsFailure: no Region can tell it of one of them; what the first one said.
+    """
+    return {
+        end.bucket: _of_the_first_that_answers(regions, partial(clients.account_of, end, credentials[end.bucket]))
+        for end in (link.source for link in pair.links())
+        if end.bucket in credentials and end.account_id is None
+    }
+
+
+def _of_the_first_that_answers(regions: Sequence[str], ask: Callable[[str], Account]) -> Account:
     failures = []
     for region in regions:
         try:
-            return (clients if region == regions[0] else Clients(module, home_region=region)).caller()
+            return ask(region)
         except AwsFailure as failure:
             failures.append(failure)
     raise failures[0]

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
@@ -157,7 +157,22 @@ class Clients:
             self._client("iam", GLOBAL, _TASK)
             return identified.result()
 
+    def account_of(self, end: End, credentials: Credentials, region: str) -> Account:
+        """Whose the end's credentials are, as STS of the given Region tells it. They are used for nothing else.
+
+        Raises:
+            AwsFailure: they are not valid, a role cannot be assumed, or AWS cannot be reached.
+        """
+        return self._connect(replace(end, region=region), credentials)[0]
+
     def _sign_in(self, end: End, credentials: Credentials) -> Account:
+        account, connection = self._connect(end, credentials)
+        self._connections[end.bucket] = connection
+        self._connected_by[account.id, end.region] = end.bucket
+        self._connected_by.setdefault((account.id, GLOBAL), end.bucket)
+        return account
+
+    def _connect(self, end: End, credentials: Credentials) -> tuple[Account, Connection]:
         connection: Connection = {}
         if credentials.profile:
             connection = {**_NO_KEYS, "profile_name": credentials.profile}
@@ -173,10 +188,7 @@ class Clients:
                 f"bucket '{end.bucket}': its `account_id` is {end.account_id}, and its credentials are of account "
                 f"{account.id}. Correct one of them."
             )
-        self._connections[end.bucket] = connection
-        self._connected_by[account.id, end.region] = end.bucket
-        self._connected_by.setdefault((account.id, GLOBAL), end.bucket)
-        return account
+        return account, connection
 
     def _assume(self, end: End, credentials: Credentials, connection: Connection) -> Connection:
         """The Regional endpoint of STS is asked, so that nothing depends on another Region."""

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""SIGINT and SIGTERM as an exception, and a time in which neither is heard.
+"""SIGINT and SIGTERM as an exception, and a time in which both have to wait.
 
 This module util is PRIVATE to the collection.
 """
 
 from __future__ import annotations
 
+import os
+import select
 import signal
+import stat
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,9 +24,14 @@ class Interrupted(Exception):
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """Both signals raise Interrupted. What whoever started the run has it ignore stays ignored."""
+    """The first of both signals raises Interrupted; whoever sends another one cannot end what is done about it.
+
+    What whoever started the run has it ignore stays ignored.
+    """
 
     def interrupt(number: int, frame: object) -> None:
+        for one in heard:
+            signal.signal(one, signal.SIG_IGN)
         raise Interrupted(signal.Signals(number).name)
 
     before = {number: signal.getsignal(number) for number in _ENDING}
@@ -38,12 +47,38 @@ def interruptible() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Neither signal is heard until what must be done is done."""
+    """Neither signal ends what must be done; one that comes meanwhile is heard when it is done."""
+    waiting: list[int] = []
+
+    def keep(number: int, frame: object) -> None:
+        waiting.append(number)
+
     before = {number: signal.getsignal(number) for number in _ENDING}
+    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     try:
         for number in before:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, keep)
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if waiting:
+            os.kill(os.getpid(), waiting[0])
+
+
+def end_when_nobody_listens(output: int = 1) -> None:
+    """From now on, SIGTERM for this process when nobody reads its output any more.
+
+    Ansible's workers have a session of their own, so Ctrl-C never reaches a module: it would go on for minutes after
+    its playbook is gone. Does nothing where the output is no pipe.
+    """
+    if not stat.S_ISFIFO(os.fstat(output).st_mode):
+        return
+
+    def watch() -> None:
+        broken = select.poll()
+        broken.register(output, 0)  # only what is always told: that the other end is closed
+        if broken.poll():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="listener", daemon=True).start()

@@ -144,3 +144,27 @@ def test_filling(world, control):
     control("filling", bucket=source, destination=destination, key="many", versions=0)
     for bucket in (source, destination):
         assert {row["Key"] for row in world.versions(bucket)} == {f"each/{number:09}" for number in range(3)}
+
+
+def test_mail_that_is_read(world, control):
+    """Only the subscriptions of that address are confirmed, in all Regions."""
+    topics = {}
+    for region in (world.source_region, world.dr_region):
+        sns = world.client("sns", region)
+        topics[region] = sns.create_topic(Name=world.name("topic"))["TopicArn"]
+        world.cleanup.callback(sns.delete_topic, TopicArn=topics[region])
+        for address in ("reader@example.com", "other@example.com"):
+            sns.subscribe(TopicArn=topics[region], Protocol="email", Endpoint=address)
+    confirmed = control("mail", to="reader@example.com")["confirmed"]
+    assert {arn.rpartition(":")[0] for arn in confirmed} == set(topics.values())
+    for region, topic in topics.items():
+        sns = world.client("sns", region)
+        listed = {
+            item["Endpoint"]: item["SubscriptionArn"]
+            for item in sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+        }
+        assert listed["reader@example.com"] in confirmed
+        assert listed["other@example.com"] == "PendingConfirmation"
+        attributes = sns.get_subscription_attributes(SubscriptionArn=listed["reader@example.com"])["Attributes"]
+        assert attributes["PendingConfirmation"] == "false"
+    assert control("mail", to="reader@example.com") == {"confirmed": []}

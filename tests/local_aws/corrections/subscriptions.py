@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""Subscriptions of SNS topics that wait for somebody to confirm them. Nobody reads mail here, so they wait for ever."""
+"""Subscriptions of SNS topics that wait for somebody to confirm them. Who reads the mail is told here to do so.
+
+POST /_local_aws/mail   {"to": "address"}: follow the link in each mail to that address that asks for a confirmation
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +30,7 @@ Answer = tuple[int, dict[str, str], bytes]
 Params = dict[str, Any]
 Original = Callable[[Params], Answer]
 
+PATH = "/_local_aws/mail"
 CONFIRMED_BY_MAIL = ("email", "email-json")
 PENDING = "PendingConfirmation"
 
@@ -51,6 +56,37 @@ def subscribe(original: Original, params: Params) -> Answer:
     told = subscription["arn"] if sns._p(params, "ReturnSubscriptionArn") == "true" else "pending confirmation"
     inner = f"<SubscribeResult><SubscriptionArn>{told}</SubscriptionArn></SubscribeResult>"
     return sns._xml(200, "SubscribeResponse", inner)  # type: ignore[no-any-return]  # MiniStack has no type hints
+
+
+def control(method: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    """Answer a request to the control path."""
+    try:
+        address = str(json.loads(body)["to"]) if method == "POST" else ""
+    except (ValueError, TypeError, KeyError):
+        address = ""
+    if not address:
+        return 400, {"error": 'expected a POST of {"to": address}'}
+    return 200, {"confirmed": [confirm(topic, item) for topic, item in pending(address)]}
+
+
+def pending(address: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The subscriptions of an address, of all accounts and Regions, that are not confirmed, each with its topic."""
+    return [
+        (topic, subscription)
+        for topic in list(sns._topics._data.values())
+        for subscription in topic["subscriptions"]
+        if subscription["protocol"] in CONFIRMED_BY_MAIL
+        and subscription["endpoint"] == address
+        and not subscription["confirmed"]
+    ]
+
+
+def confirm(topic: dict[str, Any], subscription: dict[str, Any]) -> str:
+    """SNS Developer Guide, sns-email-notifications: the link in the mail confirms the subscription."""
+    subscription["confirmed"] = True
+    subscription["attributes"][PENDING] = "false"
+    sns._refresh_subscription_counts(topic)
+    return str(subscription["arn"])
 
 
 @corrects("services.sns", "_list_subscriptions(params)")

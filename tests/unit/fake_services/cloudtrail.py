@@ -62,7 +62,10 @@ class FakeCloudTrail(FakeS3, FakeKms):
 
     def _cloudtrail_DescribeTrails(self, params: Answer, region: str) -> Answer:
         assert params["includeShadowTrails"]
-        return {"trailList": [{"Name": name} for name in self._seen_in(region)]}
+        seen = self._seen_in(region).items()
+        return {
+            "trailList": [{"Name": name, "HomeRegion": home, **self.trails[name, home].settings} for name, home in seen]
+        }
 
     def _cloudtrail_ListTags(self, params: Answer, region: str) -> Answer:
         arn = params["ResourceIdList"][0]

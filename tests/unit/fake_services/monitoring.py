@@ -33,12 +33,13 @@ class FakeMonitoring(Service):
         self.topics: dict[str, Topic] = {}
         self.alarms: dict[tuple[str, str], Answer] = {}
         self.composite_alarms: dict[tuple[str, str], Answer] = {}
+        self.log_alarms: dict[tuple[str, str], Answer] = {}
         self.metrics: set[tuple[str, str, tuple[tuple[str, str], ...]]] = set()
 
     def _cloudwatch_DescribeAlarms(self, params: Answer, region: str) -> Answer:
         wanted, prefix, types = params.get("AlarmNames"), params.get("AlarmNamePrefix", ""), params.get("AlarmTypes")
         most = params.get("MaxRecords", ALARM_PAGE)
-        by_type = {"MetricAlarm": self.alarms, "CompositeAlarm": self.composite_alarms}
+        by_type = {"MetricAlarm": self.alarms, "CompositeAlarm": self.composite_alarms, "LogAlarm": self.log_alarms}
         found = [
             (kind, alarm)
             for kind in types or ["MetricAlarm"]

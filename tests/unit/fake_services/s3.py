@@ -144,11 +144,13 @@ class FakeS3(FakeIam):
         return found
 
     def _s3_PutBucketLifecycleConfiguration(self, params: Answer, region: str) -> None:
-        """S3 refuses a rule without a scope, and fills in the size that is not sent."""
+        """S3 refuses a rule without a scope and both schemas side by side, and fills in the size that is not sent."""
         size = params.get("TransitionDefaultMinimumObjectSize", "all_storage_classes_128K")
         rules = params["LifecycleConfiguration"]["Rules"]
         if not rules or any("Filter" not in rule and "Prefix" not in rule for rule in rules):
             raise client_error("MalformedXML", "The XML you provided was not well-formed")
+        if len({"Filter" in rule for rule in rules}) > 1:
+            raise client_error("InvalidRequest", "Base level prefix cannot be used in Lifecycle V2")
         self._bucket(params, region).lifecycle = {"Rules": rules, "TransitionDefaultMinimumObjectSize": size}
 
     def _s3_DeleteBucketLifecycle(self, params: Answer, region: str) -> None:

@@ -8,10 +8,9 @@ import ast
 from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from botocore.exceptions import ConnectTimeoutError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
@@ -22,38 +21,13 @@ from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import Call, FakeAws, client_error
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.systems_manager import Parameter, StoredDocument
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import EAST, WEST
+from ansible_collections.crossregion.s3_dr.tests.unit.tasks import Ended, Task
 
 NAME = "/s3-dr/orders"
 BOTH = {(NAME, EAST), (NAME, WEST)}
 MEASURED = "2026-11-23T14:04:03Z"
 PROVEN = {"verdict": "proven", "summary": ["orders: proven."], "recovery": {"measured_at": MEASURED}}
 BROKEN = {"verdict": "broken", "problems": ["The role is gone."], "recovery": {"measured_at": MEASURED}}
-
-
-class Ended(Exception):
-    """The task has ended."""
-
-    def __init__(self, result: dict[str, Any]) -> None:
-        super().__init__(result.get("msg"))
-        self.result = result
-
-
-class Task:
-    """In place of AnsibleAWSModule: the options as Ansible fills them in, and what the task ends with."""
-
-    def __init__(self, argument_spec: dict[str, Any], given: dict[str, Any], check_mode: bool) -> None:
-        validated = ArgumentSpecValidator(argument_spec).validate(given)
-        assert validated.error_messages == []
-        self.params = validated.validated_parameters
-        self.check_mode = check_mode
-
-    def exit_json(self, **result: Any) -> NoReturn:
-        """End well."""
-        raise Ended(result)
-
-    def fail_json(self, **result: Any) -> NoReturn:
-        """End badly."""
-        raise Ended({**result, "failed": True})
 
 
 class World:
@@ -204,6 +178,32 @@ def test_what_was_told_is_removed_and_the_item_resolved(world: World) -> None:
     assert not world.tell(state="absent", ops_item_region=WEST)["changed"]
 
 
+@pytest.mark.parametrize("options", [{}, {"result": BROKEN}, {"result": PROVEN}])
+def test_an_item_that_is_wished_no_more_is_resolved_whatever_is_told(world: World, options: dict[str, Any]) -> None:
+    world.tell(result=BROKEN, ops_item_region=WEST)
+    off = {"ops_item_region": WEST, "ops_item": False, **options}
+    predicted = world.tell(check=True, **off)
+    done = world.tell(**off)
+    assert predicted["steps"] == done["steps"]
+    assert [item["Status"] for item in world.aws.ops_items.values()] == ["Resolved"]
+    assert not world.tell(**off)["changed"]
+
+
+@pytest.mark.parametrize("options", [{"state": "absent"}, {"ops_item": False}])
+def test_whoever_may_not_look_at_items_can_still_do_without_them(world: World, options: dict[str, Any]) -> None:
+    def deny(call: Call) -> None:
+        if "OpsItem" in call.operation:
+            raise client_error("AccessDeniedException", "no", call.operation)
+
+    world.tell(result=BROKEN, ops_item_region=WEST)
+    world.aws.interrupt = deny
+    done = world.tell(ops_item_region=WEST, **options)
+    assert "failed" not in done
+    (note,) = done["notes"]
+    assert note.startswith(f"{WEST}: whether an OpsItem")
+    assert "ssm:DescribeOpsItems" in note
+
+
 @pytest.mark.parametrize("options", [{"regions": []}, {"path": "aws"}, {"ops_item_region": "eu-west-1"}])
 def test_what_cannot_be_right_is_refused_before_any_call(world: World, options: dict[str, Any]) -> None:
     assert world.tell(**options)["failed"]
@@ -239,6 +239,27 @@ def test_the_runbook_goes_where_no_other_pair_is_told_of(world: World) -> None:
     assert not world.run(s3_dr_runbook, **leaving)["changed"]
 
 
+def test_inventories_with_paths_of_their_own_have_runbooks_of_their_own(world: World) -> None:
+    for path in ("/s3-dr", "/team-a", "/team/b"):
+        world.run(s3_dr_runbook, path=path)
+    assert {name for name, _region in world.aws.documents} == {"s3-dr-verify", "team-a-verify", "team-b-verify"}
+    assert world.run(s3_dr_runbook, path="/team-a", state="absent")["runbook"] == "team-a-verify"
+    assert {name for name, _region in world.aws.documents} == {"s3-dr-verify", "team-b-verify"}
+
+
+def test_a_runbook_of_another_path_is_neither_changed_nor_deleted(world: World) -> None:
+    world.run(s3_dr_runbook, name="shared", path="/team-a", function_name="mine")
+    before = {place: list(document.versions) for place, document in world.aws.documents.items()}
+    refused = world.run(s3_dr_runbook, name="shared", path="/team-b")
+    assert refused["failed"]
+    assert "verifies the pairs below /team-a" in refused["msg"]
+    assert world.aws.writes() == []
+    left = world.run(s3_dr_runbook, name="shared", path="/team-b", state="absent")
+    assert (left["changed"], "failed" in left) == (False, False)
+    assert {place: list(document.versions) for place, document in world.aws.documents.items()} == before
+    assert world.run(s3_dr_runbook, name="shared", path="/team-a", state="absent")["changed"]
+
+
 def test_a_runbook_of_somebody_else_is_left_and_a_lost_region_keeps_no_other_from_it(world: World) -> None:
     world.aws.documents["s3-dr-verify", EAST] = StoredDocument("Automation", ["{}"])
     assert "is somebody else's" in world.run(s3_dr_runbook)["msg"]
@@ -250,7 +271,7 @@ def test_a_runbook_of_somebody_else_is_left_and_a_lost_region_keeps_no_other_fro
     assert set(world.aws.documents) == {("s3-dr-verify", EAST)}
 
 
-@pytest.mark.parametrize("options", [{"regions": []}, {"name": "aws"}, {"path": "x"}])
+@pytest.mark.parametrize("options", [{"regions": []}, {"name": "aws"}, {"path": "x"}, {"path": "/amazon"}])
 def test_a_runbook_that_cannot_be_right_is_refused_before_any_call(world: World, options: dict[str, Any]) -> None:
     assert world.run(s3_dr_runbook, **options)["failed"]
     assert world.aws.calls == []
@@ -264,5 +285,5 @@ def test_the_defaults_are_those_of_the_core(module: ModuleType) -> None:
         for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text()))
         if isinstance(node, ast.Constant)
     }
-    names = {operations.PATH} | ({operations.RUNBOOK, operations.FUNCTION} if module is s3_dr_runbook else set())
+    names = {operations.PATH} | ({operations.FUNCTION} if module is s3_dr_runbook else set())
     assert names <= written

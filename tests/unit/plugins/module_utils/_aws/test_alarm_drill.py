@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +33,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.drill_name
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Account,
     Accounts,
+    Observation,
     Pair,
     Refused,
     Rule,
@@ -41,6 +42,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan impor
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_addresses, pair_wish
 from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import OWNER, Call, client_error
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.calls import Answer
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.drill import DrillAws
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNT,
@@ -513,7 +515,7 @@ def refusing(operation: str) -> Callable[[Call], None]:
     return interrupt
 
 
-def kill_at(aws: DrillAws, operation: str) -> None:
+def kill_at(aws: DrillAws, operation: str, pair: Pair = PAIR) -> None:
     """A drill whose process is killed at its first call of an operation: no call is made after it."""
     killed: list[Call] = []
 
@@ -524,7 +526,7 @@ def kill_at(aws: DrillAws, operation: str) -> None:
 
     aws.interrupt = interrupt
     with pytest.raises(Killed):
-        a_drill(aws).run()
+        a_drill(aws, pair).run()
     aws.interrupt = lambda call: None
 
 
@@ -612,6 +614,7 @@ def test_a_canary_that_is_locked_is_told_and_keeps_nothing_from_beginning(aws: D
     first = drilled(aws)
     assert first["restored"] is False
     assert drill_token("orders") in first["left_behind"][0]
+    assert first["verdict"] == "proven"
     aws.calm()
     second = drilled(aws)
     assert {one["status"] for one in second["alarms"]} == {"proven"}
@@ -644,8 +647,145 @@ def test_a_composite_alarm_that_another_drill_suppresses_is_waited_for() -> None
     aws = world(settings=AlarmSettings(TOPIC_NAME, composite=True))
     aws.alarms[suppressor_name("orders"), EAST]["StateValue"] = "ALARM"
     result = drilled(aws)
-    (bad,) = [one for one in result["alarms"] if one["status"] != "proven"]
-    assert f"is suppressed by {suppressor_name('orders')}" in bad["problem"]
+    bad = [one for one in result["alarms"] if one["status"] != "proven"]
+    assert {one["region"] for one in result["alarms"]} - {one["region"] for one in bad} == {WEST}
+    assert all(f"is suppressed by {suppressor_name('orders')}" in one["problem"] for one in bad)
+
+
+def test_a_composite_alarm_that_is_suppressed_where_only_twins_fire_is_not_proven() -> None:
+    aws = world(SIMPLE, AlarmSettings(TOPIC_NAME, composite=True))
+    aws.alarms[suppressor_name("orders"), WEST]["StateValue"] = "ALARM"
+    result = drilled(aws, SIMPLE)
+    assert result["verdict"] == "unknown"
+    bad = [one for one in result["alarms"] if one["status"] != "proven"]
+    assert {one["region"] for one in bad} == {WEST}
+    assert f"'{composite_name('orders')}' ({WEST}) is suppressed by {suppressor_name('orders')}" in bad[0]["problem"]
+
+
+def test_a_composite_alarm_that_did_not_fire_itself_is_said() -> None:
+    aws = world(SIMPLE, AlarmSettings(TOPIC_NAME, composite=True))
+    notes = [one for one in drilled(aws, SIMPLE)["notes"] if "itself did not fire" in one]
+    assert len(notes) == 1
+    assert f"'{composite_name('orders')}' ({WEST})" in notes[0]
+
+
+class SlowQueues(DrillAws):
+    """An SQS that shows a queue for a while after it was deleted, and makes none of its name then."""
+
+    def __init__(self, made: DrillAws) -> None:
+        super().__init__()
+        vars(self).update(vars(made))
+        self.shown: dict[str, int] = {}
+
+    def _sqs_DeleteQueue(self, params: Answer, region: str) -> None:
+        self.shown[self._queue(params, region).attributes["QueueArn"]] = 5
+
+    def _vanish(self, arn: str) -> None:
+        if arn in self.shown:
+            self.shown[arn] -= 1
+            if not self.shown[arn]:
+                del self.shown[arn]
+                self.queues.pop(arn, None)
+                self.messages.pop(arn, None)
+
+    def _sqs_GetQueueUrl(self, params: Answer, region: str) -> Answer:
+        self._vanish(f"arn:aws:sqs:{region}:{OWNER}:{params['QueueName']}")
+        return super()._sqs_GetQueueUrl(params, region)
+
+    def _sqs_CreateQueue(self, params: Answer, region: str) -> None:
+        arn = f"arn:aws:sqs:{region}:{OWNER}:{params['QueueName']}"
+        if arn in self.shown:
+            self._vanish(arn)
+            raise client_error("QueueDeletedRecently", "wait 60 s", "CreateQueue")
+        super()._sqs_CreateQueue(params, region)
+
+
+def test_a_queue_that_is_about_to_vanish_is_not_taken_for_one_that_is_there() -> None:
+    aws = SlowQueues(world(SIMPLE))
+    before = held(aws)
+    kill_at(aws, "ReceiveMessage", SIMPLE)
+    aws.calm()
+    result = drilled(aws, SIMPLE)
+    assert (result["verdict"], result["problems"]) == ("proven", [])
+    assert held(aws) == before
+    again = a_drill(aws, SIMPLE)
+    again.clear()
+    assert again.cleared == []
+
+
+def test_an_alarm_that_fires_while_a_queue_is_made_is_waited_for(aws: DrillAws) -> None:
+    def interrupt(call: Call) -> None:
+        if call.operation == "CreateQueue":
+            aws.alarms[f"{START}/failed", EAST]["StateValue"] = "ALARM"
+
+    aws.interrupt = interrupt
+    result = drilled(aws)
+    assert result["verdict"] == "unknown"
+    assert "is in ALARM already" in result["problems"][0]
+
+
+def test_without_permission_to_read_a_metric_nothing_is_claimed_of_it(aws: DrillAws) -> None:
+    aws.silent.add("ReplicationLatency")
+    aws.interrupt = refusing("GetMetricStatistics")
+    problem = drilled(aws)["problems"][0]
+    assert "Whether ReplicationLatency has data points is not known" in problem
+    assert "cloudwatch:GetMetricStatistics is missing" in problem
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"observation": Observation.NONE}])
+def test_leftovers_go_whatever_became_of_the_rule(change: dict[str, Any]) -> None:
+    aws = world(SIMPLE)
+    before = held(aws)
+    kill_at(aws, "ReceiveMessage", SIMPLE)
+    drill = a_drill(aws, replace(SIMPLE, rules=(replace(RULE, **change),)))
+    drill.clear()
+    assert (held(aws), drill.left_behind) == (before, [])
+
+
+def test_a_rule_without_metrics_keeps_the_pair_from_being_proven() -> None:
+    pair = a_pair(rules=(RULE, Rule("quiet", 2, prefix="quiet/", observation=Observation.NONE)))
+    result = drilled(world(pair), pair)
+    assert result["verdict"] == "failed"
+    assert {one["status"] for one in result["alarms"]} == {"proven"}
+    assert "AWS publishes no metrics for the rule 'quiet'" in result["problems"][0]
+
+
+def test_a_message_that_comes_before_the_canary_fails_leaves_no_canary_on_its_way(aws: DrillAws) -> None:
+    heads = 0
+
+    def interrupt(call: Call) -> None:
+        nonlocal heads
+        if call.operation == "HeadObject":
+            heads += 1
+            aws.stays = "PENDING" if heads < 12 else None
+
+    aws.interrupt = interrupt
+    result = drilled(aws)
+    assert (result["verdict"], result["left_behind"]) == ("proven", [])
+    for one in result["alarms"]:
+        if one["proven_by"] == "failure":
+            assert one["seconds"]["to_failed"] <= one["seconds"]["to_alarm"]
+
+
+def test_policies_are_written_alone(aws: DrillAws) -> None:
+    inside: list[bool] = []
+    drill = a_drill(aws)
+
+    @contextmanager
+    def alone() -> Iterator[None]:
+        inside.append(True)
+        yield
+        inside.pop()
+
+    drill._alone = alone
+
+    def interrupt(call: Call) -> None:
+        if call.operation in ("PutBucketPolicy", "DeleteBucketPolicy"):
+            assert inside
+
+    aws.interrupt = interrupt
+    drill.run()
+    assert drill.result()["verdict"] == "proven"
 
 
 def test_leftovers_of_another_pair_are_not_touched(aws: DrillAws) -> None:

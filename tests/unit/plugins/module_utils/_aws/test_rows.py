@@ -7,9 +7,11 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_rows import alarms_notifying
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import ROWS, Gateway
@@ -369,7 +371,8 @@ def test_a_trail_that_is_at_home_elsewhere_says_where_and_nothing_else(aws: Fake
     there = address("trail", "s3-dr", WEST)
     assert gateway.observe([there]) == {there: {"HomeRegion": EAST, "Tags": {}}}
     trails = address("trails", "of the Region", WEST)
-    assert gateway.observe([trails]) == {trails: {"Names": ["s3-dr"]}}
+    place = {"HomeRegion": EAST, "S3BucketName": LOGS.bucket, "S3KeyPrefix": "s3-dr"}
+    assert gateway.observe([trails]) == {trails: {"Trails": [{"Name": "s3-dr", **place}]}}
 
 
 def test_a_trail_keeps_the_key_that_is_not_spoken_of(aws: FakeAws, gateway: Gateway) -> None:
@@ -399,6 +402,16 @@ def test_lifecycle_rules_of_others_keep_the_size_below_which_nothing_moves(aws: 
     assert aws.buckets[LOGS.bucket].lifecycle == {**held, "Rules": [theirs, *ours["Rules"]]}
     make(gateway, {}, {at: ours})
     assert aws.buckets[LOGS.bucket].lifecycle == held
+
+
+def test_a_lifecycle_rule_of_the_old_schema_gets_a_filter_of_the_same_meaning(aws: FakeAws, gateway: Gateway) -> None:
+    theirs = {"ID": "theirs", "Status": "Enabled", "Expiration": {"Days": 1}}
+    aws.buckets[LOGS.bucket] = Bucket(EAST, lifecycle={"Rules": [{**theirs, "Prefix": "x/"}]})
+    at = address("bucket_lifecycle", LOGS.bucket)
+    ours = trail_wish(a_full_trail(), ACCOUNT)[at]
+    make(gateway, {at: ours})
+    held = aws.buckets[LOGS.bucket].lifecycle or {}
+    assert held["Rules"] == [{**theirs, "Filter": {"Prefix": "x/"}}, *ours["Rules"]]
 
 
 def test_what_is_ours_goes_into_a_foreign_bucket_policy_and_out_again(aws: FakeAws, gateway: Gateway) -> None:
@@ -439,6 +452,37 @@ def test_the_alarms_that_notify_a_topic_are_found_whoever_made_them(aws: FakeAws
     aws.alarms["other", EAST] = {"AlarmName": "other", **none, "AlarmActions": [f"{topic}-2"]}
     aws.alarms["elsewhere", WEST] = {"AlarmName": "elsewhere", **none, "AlarmActions": [topic]}
     assert sorted(alarms_notifying(aws.client_for("cloudwatch", EAST), topic)) == sorted(none)
+    aws.log_alarms["log", EAST] = {"AlarmName": "log", "AlarmActions": [topic]}
+    assert sorted(alarms_notifying(aws.client_for("cloudwatch", EAST), topic)) == sorted([*none, "log"])
+
+
+def test_where_nobody_knows_alarms_on_logs_the_others_are_found(aws: FakeAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an older SDK nor a partition that AWS has not brought them to."""
+    topic = f"arn:aws:sns:{EAST}:{ACCOUNT.id}:s3-dr-alarms"
+    aws.alarms["theirs", EAST] = {"AlarmName": "theirs", "AlarmActions": [topic]}
+    client = aws.client_for("cloudwatch", EAST)
+
+    def no_such_type(call: Call) -> None:
+        if "LogAlarm" in call.params["AlarmTypes"]:
+            raise client_error("ValidationError", "1 validation error detected: Value '[LogAlarm]'")
+
+    aws.interrupt = no_such_type
+    assert alarms_notifying(client, topic) == ["theirs"]
+    aws.calls.clear()
+    monkeypatch.setattr(client.meta.service_model, "shape_for", lambda name: SimpleNamespace(enum=["MetricAlarm"]))
+    assert alarms_notifying(client, topic) == ["theirs"]
+    assert [call.params["AlarmTypes"] for call in aws.calls] == [["MetricAlarm", "CompositeAlarm"]]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InternalFailure"])
+def test_alarms_on_logs_that_cannot_be_read_are_no_missing_ones(aws: FakeAws, code: str) -> None:
+    def refuse(call: Call) -> None:
+        if "LogAlarm" in call.params["AlarmTypes"]:
+            raise client_error(code, "no", call.operation)
+
+    aws.interrupt = refuse
+    with pytest.raises(ClientError, match=code):
+        alarms_notifying(aws.client_for("cloudwatch", EAST), "arn:aws:sns:us-east-1:111122223333:s3-dr-alarms")
 
 
 def test_removing_the_last_pair_stops_the_trail_before_it_is_deleted(aws: FakeAws, gateway: Gateway) -> None:

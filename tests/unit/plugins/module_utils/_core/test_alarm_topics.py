@@ -11,7 +11,9 @@ import pytest
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import (
     Subscription,
     Topics,
+    Users,
     encryption_addresses,
+    former_key_policies,
     key_policies,
     topics_notes,
     topics_removal_wish,
@@ -39,6 +41,7 @@ KEY = f"arn:aws:kms:{EAST}:{ACCOUNT.id}:key/1234abcd"
 KEY_POLICY = address("kms_key_policy", KEY)
 ENCRYPTED = Topics("s3-dr-alarms", (EAST, WEST), kms_key_arns={EAST: KEY})
 ENCRYPTION = address("sns_topic_encryption", "s3-dr-alarms")
+OURS: Document = {"Tags": {"managed-by": "crossregion.s3_dr"}}
 THEIRS: Document = {"Version": "2012-10-17", "Statement": [{"Sid": "Root", "Effect": "Allow", "Action": "kms:*"}]}
 
 
@@ -89,6 +92,35 @@ BAD_TOPICS: dict[str, tuple[Any, str]] = {
 }
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://user:hunter2@example.com",
+        "http://user:hunter2@example.com:8443/x?y#z",
+        "HTTPS://:hunter2@example.com/x@y",
+        "https://a@b:hunter2@example.com",
+        "https://user:hunt@hunter2:@example.com",
+    ],
+)
+def test_a_password_in_a_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InvalidInput, match=r"subscription by https to example.com.*Take it out of the URL") as refused:
+        Subscription("https", url)
+    assert "hunt" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "endpoint"),
+    [
+        ("https", "https://example.com:8443/hooks/a:b@c?token=d:e@f"),
+        ("https", "https://user@example.com/x"),
+        ("sqs", "arn:aws:sqs:us-east-1:111122223333:alarms"),
+        ("email", "a@example.com"),
+    ],
+)
+def test_what_only_looks_like_a_password_is_none(protocol: str, endpoint: str) -> None:
+    assert Subscription(protocol, endpoint).endpoint == endpoint
+
+
 @pytest.mark.parametrize(("make", "said"), BAD_TOPICS.values(), ids=BAD_TOPICS)
 def test_bad_topics_are_refused(make: Any, said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
@@ -97,7 +129,10 @@ def test_bad_topics_are_refused(make: Any, said: str) -> None:
 
 def leaving_regions(using: dict[str, list[str]], *pairs: str) -> set[str]:
     """The Regions whose topics go."""
-    return {at.region for at in topics_removal_wish(TOPICS, ACCOUNT, pairs, using, {})}
+    there = dict.fromkeys([address("sns_topic", "s3-dr-alarms", region) for region in (EAST, WEST)], OURS)
+    unwanted = topics_removal_wish(TOPICS, ACCOUNT, Users(using, pairs), there)
+    assert {at.kind for at in unwanted} <= {"sns_topic"}, "its policy and its subscriptions go with it"
+    return {at.region for at in unwanted}
 
 
 def test_a_topic_goes_when_only_alarms_of_leaving_pairs_notify_it() -> None:
@@ -115,14 +150,11 @@ def test_a_pair_whose_name_only_begins_alike_keeps_its_topic(other: str) -> None
     assert leaving_regions({EAST: [other], WEST: []}, "orders") == {WEST}
 
 
-def test_a_topic_of_a_region_that_was_not_asked_stays() -> None:
-    assert leaving_regions({WEST: []}, "orders") == {WEST}
-
-
-def test_subscriptions_go_with_their_topic_and_are_not_removed_one_by_one() -> None:
-    topics = Topics("s3-dr-alarms", (EAST,), (Subscription("email", "a@example.com"),))
-    kinds = {at.kind for at in topics_removal_wish(topics, ACCOUNT, [], {EAST: []}, {})}
-    assert kinds == {"sns_topic", "sns_topic_policy"}
+def test_a_topic_is_its_regions_alone() -> None:
+    here, there = Subscription("email", "a@example.com"), Subscription("sms", "+100", WEST)
+    topics = Topics("s3-dr-alarms", (EAST, WEST), (here, there), {EAST: KEY})
+    assert topics.only(EAST) == Topics("s3-dr-alarms", (EAST,), (here,), {EAST: KEY})
+    assert topics.only(WEST) == Topics("s3-dr-alarms", (WEST,), (here, there))
 
 
 # --- encryption ----------------------------------------------------------------------------------------------
@@ -155,7 +187,7 @@ def test_two_topics_of_one_key_have_a_statement_each() -> None:
     more = Topics("more", (EAST,), kms_key_arns={EAST: KEY})
     _done, there = build(more, build(ENCRYPTED, {KEY_POLICY: THEIRS})[1])
     assert len((there[KEY_POLICY] or {})["Statement"]) == 3
-    unwanted = topics_removal_wish(more, ACCOUNT, [], {EAST: []}, {})
+    unwanted = topics_removal_wish(more, ACCOUNT, Users({EAST: []}), there)
     left = applied(plan({}, there, unwanted), there)
     assert left[KEY_POLICY] == build(ENCRYPTED, {KEY_POLICY: THEIRS})[1][KEY_POLICY]
 
@@ -163,8 +195,7 @@ def test_two_topics_of_one_key_have_a_statement_each() -> None:
 @pytest.mark.parametrize("topics", [ENCRYPTED, TOPICS], ids=["named again", "not named"])
 def test_a_topic_that_goes_leaves_the_key_as_it_was(topics: Topics) -> None:
     there = build(ENCRYPTED, {KEY_POLICY: THEIRS})[1]
-    encryption = {at: there[at] for at in encryption_addresses(topics, ACCOUNT)}
-    unwanted = topics_removal_wish(topics, ACCOUNT, [], {EAST: [], WEST: []}, encryption)
+    unwanted = topics_removal_wish(topics, ACCOUNT, Users({EAST: [], WEST: []}), there)
     steps = plan({}, there, unwanted)
     left = applied(steps, there)
     assert left[KEY_POLICY] == THEIRS
@@ -174,16 +205,26 @@ def test_a_topic_that_goes_leaves_the_key_as_it_was(topics: Topics) -> None:
 
 def test_a_topic_that_stays_keeps_its_key() -> None:
     there = build(ENCRYPTED, {KEY_POLICY: THEIRS})[1]
-    encryption = {at: there[at] for at in encryption_addresses(ENCRYPTED, ACCOUNT)}
-    unwanted = topics_removal_wish(ENCRYPTED, ACCOUNT, [], {EAST: ["somebody's"], WEST: []}, encryption)
+    unwanted = topics_removal_wish(ENCRYPTED, ACCOUNT, Users({EAST: ["somebody's"], WEST: []}), there)
     assert {at.region for at in unwanted} == {WEST}
+    publish = {"Sid": "BudgetsPublish", "Effect": "Allow"}
+    at = address("sns_topic_policy", "s3-dr-alarms")
+    shared = {**there, at: {**(there[at] or {}), "Statement": [publish]}}
+    unwanted = topics_removal_wish(ENCRYPTED, ACCOUNT, Users({EAST: [], WEST: []}), shared)
+    assert {one.kind for one in unwanted if one.region == EAST} == {"sns_topic_policy"}
+
+
+@pytest.mark.parametrize("former", ["alias/mine", "1234abcd", KEY.replace(ACCOUNT.id, OTHER.id), None])
+def test_a_former_key_that_the_collection_did_not_choose_is_left_alone(former: str | None) -> None:
+    there: Observed = {ENCRYPTION: {"KmsMasterKeyId": former} if former else None, KEY_POLICY: THEIRS}
+    assert former_key_policies(ENCRYPTED, ACCOUNT, there) == {}
 
 
 def test_a_key_of_another_account_is_used_and_its_policy_is_told() -> None:
     key = KEY.replace(ACCOUNT.id, OTHER.id)
     topics = Topics("s3-dr-alarms", (EAST,), kms_key_arns={EAST: key})
     assert topics_wish(topics, ACCOUNT)[ENCRYPTION] == {"KmsMasterKeyId": key}
-    assert key_policies(topics_wish(topics, ACCOUNT)) == []
+    assert key_policies(topics, ACCOUNT, {}) == []
     (note,) = topics_notes(topics, ACCOUNT, {})
     assert key in note
     assert "kms:GenerateDataKey* where aws:SourceAccount is 111122223333" in note
@@ -191,7 +232,7 @@ def test_a_key_of_another_account_is_used_and_its_policy_is_told() -> None:
 
 def test_a_key_policy_that_may_not_be_read_is_left_alone_and_told() -> None:
     there: Observed = {KEY_POLICY: {UNSEEN: "not allowed"}}
-    assert key_policies(topics_wish(ENCRYPTED, ACCOUNT)) == [KEY_POLICY]
+    assert key_policies(ENCRYPTED, ACCOUNT, there) == [KEY_POLICY]
     assert KEY_POLICY not in build(ENCRYPTED, there)[0]
     (note,) = topics_notes(ENCRYPTED, ACCOUNT, there)
     assert f"may not read the policy of the key {KEY}" in note

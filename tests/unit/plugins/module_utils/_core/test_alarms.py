@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,8 +21,10 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms imp
     suppressor_name,
     unwatched_rules,
 )
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.drill_names import twin_name
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Account,
+    Accounts,
     Address,
     Document,
     InvalidInput,
@@ -38,11 +41,14 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan impor
 from ansible_collections.crossregion.s3_dr.tests.unit import strategies
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNT,
+    ACCOUNTS,
     ARCHIVE,
     DR,
     EAST,
+    OTHER,
     PRIMARY,
     SETTINGS,
+    TWO_ACCOUNTS,
     WEST,
     a_pair,
     two_way,
@@ -143,13 +149,47 @@ def test_a_rule_that_is_off_or_not_observed_has_no_alarms_and_a_sentence_says_so
     rules = (Rule("on", 1), Rule("off", 2, enabled=False), Rule("blind", 3, observation=Observation.NONE))
     pair = a_pair(rules=rules)
     assert {name.split("/")[3] for name, _region in alarms(pair)} == {"on"}
-    assert unwatched_rules(pair) == [
+    assert unwatched_rules(pair, ACCOUNT) == [
         "No alarm watches the rule 'off' of pair 'orders': it is disabled.",
         (
             "No alarm watches the rule 'blind' of pair 'orders': its `observation` is none, so AWS publishes no "
             "metrics for it."
         ),
     ]
+
+
+OTHERS_DR = replace(DR, account_id=OTHER.id)
+
+
+@pytest.mark.parametrize(
+    ("pair", "accounts"), [(two_way(dr=OTHERS_DR), {}), (two_way(), TWO_ACCOUNTS)], ids=["declared", "signed in"]
+)
+def test_a_direction_whose_metrics_another_account_gets_has_no_alarms_and_a_sentence_says_so(
+    pair: Pair, accounts: Accounts
+) -> None:
+    wish = alarms_wish(pair, SETTINGS, ACCOUNT, accounts)
+    assert set(wish) == set(alarms_wish(a_pair(), SETTINGS, ACCOUNT))
+    assert set(alarms_wish(pair, TOGETHER, ACCOUNT, accounts)) == set(alarms_wish(a_pair(), TOGETHER, ACCOUNT))
+    (said,) = unwatched_rules(pair, ACCOUNT, accounts)
+    assert said.startswith(
+        "No alarm watches the way from example-orders-dr to example-orders of pair 'orders': AWS publishes its metrics "
+        "in account 222233334444, and the alarms are made in 111122223333"
+    )
+    back = set(alarms_wish(two_way(), SETTINGS, ACCOUNT)) - set(wish)
+    assert set(leftover_alarms(pair, wish, alarm_names([*wish, *back]), ACCOUNT)) == back
+
+
+def test_the_owner_of_the_dr_bucket_can_watch_the_way_back() -> None:
+    pair = two_way(primary=replace(PRIMARY, account_id=ACCOUNT.id), dr=OTHERS_DR)
+    assert {at.name.split("/")[2] for at in alarms_wish(pair, SETTINGS, OTHER)} == {DR.bucket}
+    (said,) = unwatched_rules(pair, OTHER)
+    assert "from example-orders to example-orders-dr" in said
+
+
+def test_an_end_of_the_tasks_own_account_is_watched_however_that_is_known() -> None:
+    pair = two_way(dr=replace(DR, account_id=ACCOUNT.id))
+    assert alarms_wish(pair, SETTINGS, ACCOUNT, ACCOUNTS) == alarms_wish(two_way(), SETTINGS, ACCOUNT)
+    assert unwatched_rules(pair, ACCOUNT, ACCOUNTS) == []
 
 
 def test_alarms_that_are_not_wished_any_more_are_left_over() -> None:
@@ -161,6 +201,14 @@ def test_alarms_that_are_not_wished_any_more_are_left_over() -> None:
         (f"{start}/failed", EAST),
         *((f"{start}/{short}", WEST) for short in DESTINATION),
     }
+
+
+def test_what_a_drill_made_for_a_while_goes_with_the_pair_and_no_sooner() -> None:
+    twin = twin_name("orders", "s3-dr/orders/example-orders/s3-dr-orders/latency")
+    wish = alarms_wish(a_pair(), SETTINGS, ACCOUNT)
+    assert leftover_alarms(a_pair(), wish, {WEST: [twin]}, ACCOUNT) == {}
+    gone = leftover_alarms(a_pair(), {}, {WEST: [twin]}, ACCOUNT, twins=True)
+    assert gone == {Address("metric_alarm", twin, WEST, ACCOUNT.id): {}}
 
 
 @pytest.mark.parametrize("other", ["s3-dr/orders-eu/b/r/failed", "s3-dr/orders", "s3-dr/invoices/b/r/failed", "mine"])
@@ -297,12 +345,19 @@ def test_a_composite_alarm_acts_for_all_of_its_region(region: str) -> None:
 def test_a_drill_suppresses_it_as_long_as_it_says_that_it_runs() -> None:
     composite, suppressor, _others = together(a_pair(), EAST)
     assert composite["ActionsSuppressor"] == "s3-dr/orders/drill-running"
-    assert (composite["ActionsSuppressorWaitPeriod"], composite["ActionsSuppressorExtensionPeriod"]) == (60, 180)
+    assert (composite["ActionsSuppressorWaitPeriod"], composite["ActionsSuppressorExtensionPeriod"]) == (10, 180)
     assert (suppressor["Namespace"], suppressor["MetricName"]) == ("S3Dr", "DrillRunning")
     assert suppressor["Dimensions"] == [{"Name": "Pair", "Value": "orders"}]
     assert (suppressor["ComparisonOperator"], suppressor["Threshold"]) == ("GreaterThanOrEqualToThreshold", 1)
     assert (suppressor["DatapointsToAlarm"], suppressor["EvaluationPeriods"]) == (1, 3)
     assert suppressor["TreatMissingData"] == "notBreaching"
+
+
+def test_a_failure_outlasts_the_wait_for_the_suppressor() -> None:
+    """Alone, `failed` tells at once. A composite alarm that is OK again before its wait is over tells nobody."""
+    for settings, periods in ((SETTINGS, 1), (TOGETHER, 5)):
+        (failed,) = only(settings, "failed")
+        assert (failed["DatapointsToAlarm"], failed["EvaluationPeriods"]) == (1, periods)
 
 
 def test_a_region_without_alarms_has_no_composite_one() -> None:
@@ -360,6 +415,51 @@ def test_a_composite_alarm_comes_after_what_it_names_and_goes_before_it() -> Non
     assert set(there.values()) == {None}
 
 
+def moments(pair: Pair, settings: AlarmSettings, there: Observed) -> list[Observed]:
+    """What is there before the first step, and after each."""
+    wish = alarms_wish(pair, settings, ACCOUNT)
+    unwanted = leftover_alarms(pair, wish, alarm_names(at for at, one in there.items() if one), ACCOUNT)
+    observed = {**dict.fromkeys([*wish, *unwanted]), **there}
+    steps = plan(wish, observed, unwanted)
+    return [applied(steps[:done], observed) for done in range(len(steps) + 1)]
+
+
+def unheard(pair: Pair, there: Observed) -> list[Address]:
+    """The alarms of rules that nobody hears of: neither they nor the composite alarm of their Region acts."""
+    return [
+        at
+        for at, one in there.items()
+        if one and at.kind == "metric_alarm" and at.name != suppressor_name(pair.name) and one.get("AlarmActions") == []
+        if not _acts_for(there.get(Address("composite_alarm", composite_name(pair.name), at.region, at.account)), at)
+    ]
+
+
+def _acts_for(composite: Document | None, alarm: Address) -> bool:
+    return bool(composite and composite["AlarmActions"] and f'ALARM("{alarm.name}")' in composite["AlarmRule"])
+
+
+def test_alarms_fall_silent_only_when_one_acts_for_them() -> None:
+    _done, there = world(a_pair(), SETTINGS, {})
+    done, there = world(a_pair(), TOGETHER, there)
+    assert done == ["create metric_alarm", "create composite_alarm", "update metric_alarm"]
+    assert world(a_pair(), TOGETHER, there)[0] == []
+
+
+@pytest.mark.parametrize(("before", "after"), [(SETTINGS, TOGETHER), (TOGETHER, SETTINGS), (TOGETHER, TOGETHER)])
+def test_whenever_a_change_is_broken_off_every_alarm_that_was_heard_is_heard(
+    before: AlarmSettings, after: AlarmSettings
+) -> None:
+    """An alarm that is new needs to be there before the composite one, and watched nothing before that."""
+    _done, there = world(two_way(), before, {})
+    assert unheard(two_way(), there) == []
+    further = two_way(rules=(Rule("s3-dr-orders"), Rule("more", 2)))
+    for pair in (two_way(), further):
+        kept = set(alarms_wish(pair, after, ACCOUNT)) & set(there)
+        for moment in moments(pair, after, there):
+            assert kept.isdisjoint(unheard(pair, moment))
+        assert unheard(pair, moment) == []
+
+
 settings = st.builds(
     AlarmSettings,
     st.just("alarms"),
@@ -382,9 +482,12 @@ def test_whatever_was_chosen_before_a_second_run_changes_nothing_and_absent_leav
             "alarms", chosen.latency_seconds, bytes_pending=chosen.bytes_pending, composite=together and _fits(pair)
         )
         for one in (chosen, with_composite):
+            kept = {at for at in alarms_wish(pair, one, ACCOUNT) if there.get(at)}
+            for moment in moments(pair, one, there):
+                assert kept.isdisjoint(unheard(pair, moment))
             _done, there = world(pair, one, there)
             assert world(pair, one, there)[0] == []
-    nothing = leftover_alarms(pair, {}, alarm_names(at for at, one in there.items() if one), ACCOUNT)
+    nothing = leftover_alarms(pair, {}, alarm_names(at for at, one in there.items() if one), ACCOUNT, twins=True)
     left = applied(plan({}, there, nothing), there)
     assert {at for at, one in left.items() if one} == {foreign}
 

@@ -312,8 +312,9 @@ def test_without_rtc_only_the_transfer_is_priced() -> None:
     assert "*0.6/1073741824" in expression
 
 
-def test_the_price_list_knows_every_storage_class() -> None:
-    assert set(PRICES.storage_gb_month) == set(STORAGE_CLASSES) == set(STORAGE_TYPES)
+def test_the_price_list_knows_storage_classes_and_each_has_a_metric() -> None:
+    assert set(PRICES.storage_gb_month) < set(STORAGE_CLASSES)
+    assert set(STORAGE_CLASSES) == set(STORAGE_TYPES)
 
 
 @pytest.mark.parametrize(
@@ -332,10 +333,16 @@ def test_broken_prices_are_refused(change: dict[str, Any], said: str) -> None:
         prices_from({**TABLE, **change})
 
 
-def test_a_class_without_a_price_is_refused() -> None:
+def test_a_class_without_a_price_is_said_and_not_counted() -> None:
     few = replace(PRICES, storage_gb_month={"STANDARD": 0.02})
-    with pytest.raises(InvalidInput, match="no GLACIER"):
-        widgets(prices=few, storage_classes=("GLACIER",))
+    found = widgets(prices=few, storage_classes=("GLACIER",))
+    assert "No price known, and not counted: `GLACIER`." in texts(found)
+    shown = [one[0] for one in titled(found, "Estimated")["metrics"] if len(one) == 1]
+    stored = [one for one in shown if one["id"].startswith("s")]
+    assert [one["expression"] for one in stored] == ["b0x0*0.02/1073741824", "b1x0*0.02/1073741824"]
+    assert all(one["label"].endswith(" without GLACIER") for one in stored)
+    none = titled(widgets(prices=replace(PRICES, storage_gb_month={})), "Estimated")
+    assert not [one for one in none["metrics"] if one[0].__class__ is dict and one[0]["id"].startswith("s")]
 
 
 # --- settings ------------------------------------------------------------------------------------------------

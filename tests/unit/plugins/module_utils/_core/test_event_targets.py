@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.event_targets import (
     EventSettings,
+    encryption_addresses,
     event_addresses,
     event_targets,
     events_leftovers,
@@ -64,6 +65,7 @@ def steps(
 ) -> tuple[Step, ...]:
     """What a run of the module would do."""
     seen = {at: world.get(at) for at in notification_addresses(pair, accounts)}
+    seen |= {at: world.get(at) for at in encryption_addresses(pair, settings, accounts, seen)}
     observed = {at: world.get(at) for at in event_addresses(pair, settings, accounts, seen)}
     wish = events_wish(pair, settings, accounts, observed) if present else {}
     return plan(wish, observed, events_leftovers(pair, settings, accounts, observed, wish))

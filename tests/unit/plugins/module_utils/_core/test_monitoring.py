@@ -120,7 +120,7 @@ def test_the_alarms_of_any_pair_pass_in_any_order(pair: Pair, dice: Any) -> None
     whose = {end.bucket: ACCOUNT for end in pair.ends()}
     settings = AlarmSettings("alarms")
     alarms: Found = {place: [] for place in alarm_places(pair, whose)}
-    for at, document in alarms_wish(pair, settings, ACCOUNT).items():
+    for at, document in alarms_wish(pair, settings, ACCOUNT, whose).items():
         alarms[Place(at.account, at.region)].append(strategies.shuffled({"AlarmName": at.name, **document}, dice))
     mixed = {place: dice.sample(found, len(found)) for place, found in alarms.items()}
     reached: dict[str, Document | str | None] = {

@@ -235,12 +235,12 @@ def test_there_is_an_item_in_its_region_only_and_only_if_wished_for() -> None:
     assert addresses(silent, ACCOUNT, WEST) == [PARAMETER]
     assert list(state_wish(silent, ACCOUNT, WEST, AT_RISK, {PARAMETER: None})[0]) == [PARAMETER]
     assert state_wish(silent, ACCOUNT, WEST, PROVEN, {PARAMETER: None})[1] == {}
-    assert list(removal_wish(silent, ACCOUNT, WEST)) == [PARAMETER]
+    assert list(removal_wish(silent, ACCOUNT, WEST, {})) == [PARAMETER]
 
 
 def test_a_removal_leaves_a_parameter_of_somebody_else() -> None:
     theirs = {"Type": "String", "Value": "x", "Tags": {}}
-    unwanted = removal_wish(PLACE, ACCOUNT, WEST)
+    unwanted = removal_wish(PLACE, ACCOUNT, WEST, {})
     assert plan({}, {PARAMETER: theirs, ITEM: None}, unwanted) == ()
     steps = plan({}, after(AT_RISK), unwanted)
     assert [(step.address.kind, step.action) for step in steps] == [("ops_item", "delete"), ("ssm_parameter", "delete")]
@@ -325,7 +325,7 @@ def test_the_runbook_takes_no_name_that_could_change_the_payload_and_every_defau
 def test_the_runbook_goes_with_the_last_pair_that_the_region_tells_of() -> None:
     runbook = Runbook((EAST,))
     states = [{"schema": SCHEMA, "pair": "orders"}, {"schema": SCHEMA, "pair": "logs"}, "text", {"pair": "no state"}]
-    assert runbook_removal_wish(runbook, ACCOUNT, EAST, states, ["orders"]) == {}
-    (address,) = runbook_removal_wish(runbook, ACCOUNT, EAST, states, ["orders", "logs"])
+    assert runbook_removal_wish(runbook, ACCOUNT, EAST, states, ["orders"], None) == {}
+    (address,) = runbook_removal_wish(runbook, ACCOUNT, EAST, states, ["orders", "logs"], None)
     assert address == Address("ssm_document", "s3-dr-verify", EAST, ACCOUNT.id)
     assert KINDS["ssm_document"].take({}, {"Tags": {}}) == {"Tags": {}}

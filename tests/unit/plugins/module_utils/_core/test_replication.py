@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.drill_names import denial_sid
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Accounts,
     Address,
@@ -123,6 +124,15 @@ def test_a_one_way_pair_does_not_want_the_way_back() -> None:
         ("iam_role_policy", "s3-dr-orders-to-us-east-1/s3-dr-replication"),
     ]
     assert leftovers(two_way(), ACCOUNTS, nothing(two_way())) == {}
+
+
+def test_what_a_drill_denies_is_no_difference_and_goes_with_the_pair() -> None:
+    pair = two_way()
+    at = address("bucket_policy", DR.bucket, WEST)
+    denial = {"Sid": denial_sid(pair.links()[0]), "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "x"}
+    world = {**nothing(pair), at: {"Version": "2012-10-17", "Statement": [denial]}}
+    assert at not in leftovers(pair, ACCOUNTS, world)
+    assert pair_removal_wish(pair, ACCOUNTS, world)[at]["Statement"] == [denial]
 
 
 def test_removal_takes_rules_and_roles_of_both_directions_and_no_bucket() -> None:

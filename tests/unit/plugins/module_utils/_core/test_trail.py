@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -34,7 +35,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail impo
     adopted_notes,
     check_adopted,
     check_trail,
-    former_key_policies,
+    former_policies,
     known_keys,
     logging_address,
     removal_notes,
@@ -76,8 +77,9 @@ def wished(kind: str, trail: Trail | None = None) -> Document:
 
 
 def statement(sid: str, trail: Trail | None = None) -> Document:
-    """A statement of the log bucket's policy."""
-    return next(one for one in wished("bucket_policy", trail)["Statement"] if one["Sid"] == sid)
+    """A statement of the log bucket's policy; several trails may share it, so that the Sid says whose it is."""
+    statements = wished("bucket_policy", trail)["Statement"]
+    return next(one for one in statements if re.fullmatch(f"S3DrTrail.{{0,8}}{sid}", one["Sid"]))
 
 
 def test_the_trail_is_multi_region_validated_and_records_global_services() -> None:
@@ -99,25 +101,25 @@ def test_the_log_bucket_is_versioned_and_blocks_all_public_access() -> None:
 
 
 def test_only_this_trail_may_write_and_only_below_its_prefix() -> None:
-    write = statement("S3DrTrailWrite")
+    write = statement("Write")
     assert write["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
     assert write["Action"] == "s3:PutObject"
     assert write["Resource"] == "arn:aws:s3:::example-trail-logs/s3-dr/AWSLogs/111122223333/*"
     assert write["Condition"] == {
         "StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control", "aws:SourceArn": ARN},
     }
-    check = statement("S3DrTrailAclCheck")
+    check = statement("AclCheck")
     assert (check["Action"], check["Resource"]) == ("s3:GetBucketAcl", "arn:aws:s3:::example-trail-logs")
     assert check["Condition"] == {"StringEquals": {"aws:SourceArn": ARN}}
 
 
 def test_without_key_prefix_the_logs_stand_at_the_top() -> None:
-    write = statement("S3DrTrailWrite", a_trail(key_prefix=""))
+    write = statement("Write", a_trail(key_prefix=""))
     assert write["Resource"] == "arn:aws:s3:::example-trail-logs/AWSLogs/111122223333/*"
 
 
 def test_nobody_speaks_to_the_log_bucket_without_tls() -> None:
-    tls = statement("S3DrTrailTlsOnly")
+    tls = statement("TlsOnly")
     assert (tls["Effect"], tls["Principal"], tls["Action"]) == ("Deny", "*", "s3:*")
     assert tls["Resource"] == ["arn:aws:s3:::example-trail-logs", "arn:aws:s3:::example-trail-logs/*"]
     assert tls["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
@@ -224,21 +226,25 @@ def test_log_files_are_encrypted_with_the_key_by_the_trail_and_by_the_bucket() -
 
 
 def test_the_key_lets_cloudtrail_encrypt_for_this_trail_only() -> None:
-    encrypt, bucket_key = wished("kms_key_policy", a_full_trail())["Statement"]
-    assert encrypt["Principal"] == bucket_key["Principal"] == {"Service": "cloudtrail.amazonaws.com"}
+    encrypt, describe, bucket_key = wished("kms_key_policy", a_full_trail())["Statement"]
+    principals = [one["Principal"] for one in (encrypt, describe, bucket_key)]
+    assert principals == [{"Service": "cloudtrail.amazonaws.com"}] * 3
     assert encrypt["Action"] == "kms:GenerateDataKey*"
     assert encrypt["Condition"] == {
         "StringEquals": {"aws:SourceArn": ARN},
         "StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": "arn:aws:cloudtrail:*:111122223333:trail/*"},
     }
-    assert bucket_key["Action"] == ["kms:Decrypt", "kms:DescribeKey"]
+    assert describe["Action"] == "kms:DescribeKey"
+    assert describe["Condition"] == {"StringEquals": {"aws:SourceArn": ARN}}
+    assert bucket_key["Action"] == "kms:Decrypt"
+    assert "Condition" not in bucket_key, "AWS documents none for it"
 
 
 def test_two_trails_can_share_a_key() -> None:
     sids = [
         one["Sid"] for name in ("one", "two") for one in wished("kms_key_policy", a_full_trail(name=name))["Statement"]
     ]
-    assert len(set(sids)) == 4
+    assert len(set(sids)) == 6
     assert all(sid.startswith("S3DrTrail") and sid.isalnum() for sid in sids)
 
 
@@ -257,7 +263,7 @@ def test_what_the_keys_owner_must_allow_is_said_and_never_written(key: str, held
     observed = {replace(KEY_POLICY, name=key): held}
     assert "kms_key_policy" not in {at.kind for at in trail_wish(trail, ACCOUNT, observed)}
     (owed,) = statements_owed(trail, ACCOUNT, observed)
-    assert (owed["kind"], owed["name"], len(owed["statements"])) == ("kms_key_policy", key, 2)
+    assert (owed["kind"], owed["name"], len(owed["statements"])) == ("kms_key_policy", key, 3)
     assert "statements_to_apply" in trail_notes(trail, ACCOUNT, observed)[-1]
 
 
@@ -359,8 +365,46 @@ def test_a_foreign_trail_is_refused_and_adopting_it_is_named() -> None:
         check_trail(a_trail(), ACCOUNT, {**nothing(a_trail()), trail_address(a_trail(), ACCOUNT): foreign}, None)
 
 
+def a_log_of(bucket: str = "their-logs", prefix: str = "", name: str = "theirs", home: str = LOGS.region) -> Document:
+    """Where a trail of the account keeps its log files."""
+    return {"Name": name, "HomeRegion": home, "S3BucketName": bucket, "S3KeyPrefix": prefix}
+
+
+SHARED_PLACES = {
+    "the same": ("", a_log_of(LOGS.bucket), True),
+    "the same prefix": ("s3-dr", a_log_of(LOGS.bucket, "s3-dr"), True),
+    "a trail of our name that is at home elsewhere": ("", a_log_of(LOGS.bucket, name="s3-dr", home=WEST), True),
+    "our own": ("", a_log_of(LOGS.bucket, name="s3-dr"), False),
+    "another bucket": ("", a_log_of(), False),
+    "another prefix": ("s3-dr", a_log_of(LOGS.bucket), False),
+    "a longer prefix": ("s3-dr", a_log_of(LOGS.bucket, "s3-dr-2"), False),
+}
+
+
+@pytest.mark.parametrize(("prefix", "other", "refused"), SHARED_PLACES.values(), ids=SHARED_PLACES)
+@pytest.mark.parametrize("days", [{"retention_days": 1}, {"transition_days": 1}])
+def test_log_files_of_another_trail_neither_expire_nor_move(
+    prefix: str, other: Document, refused: bool, days: dict[str, int]
+) -> None:
+    trail = a_trail(key_prefix=prefix, log_files=LogFiles(**days))
+    observed = {**nothing(trail), trails_address(trail, ACCOUNT): {"Trails": [other]}}
+    if not refused:
+        check_trail(trail, ACCOUNT, observed, None)
+        return
+    with pytest.raises(InvalidInput, match=f"the trail {other['Name']} keeps its log files in {LOGS.bucket} below"):
+        check_trail(trail, ACCOUNT, observed, None)
+    check_trail(a_trail(key_prefix=prefix), ACCOUNT, observed, None)
+
+
+def test_that_other_trails_were_not_looked_at_is_said_where_log_files_expire() -> None:
+    observed = {trails_address(a_trail(), ACCOUNT): {UNSEEN: "denied"}}
+    (note,) = trail_notes(a_trail(log_files=LogFiles(90)), ACCOUNT, observed)
+    assert "Whether another trail keeps its log files below the same prefix" in note
+    assert trail_notes(a_trail(), ACCOUNT, observed) == []
+
+
 def test_a_sixth_trail_of_a_region_is_refused_before_anything_is_made() -> None:
-    names = {trails_address(a_trail(), ACCOUNT): {"Names": list("abcde")}}
+    names = {trails_address(a_trail(), ACCOUNT): {"Trails": [a_log_of(name=name) for name in "abcde"]}}
     with pytest.raises(Refused, match=r"us-east-1 has 5 trails already \(a, b, c, d, e\).*`adopt: true`"):
         check_trail(a_trail(), ACCOUNT, {**nothing(a_trail()), **names}, None)
     ours = {trail_address(a_trail(), ACCOUNT): wished("trail")}
@@ -458,7 +502,7 @@ def adoptable(selectors: Document = BASIC, *, logging: bool = True, **changes: A
 
 
 def test_an_adopted_trail_gets_selectors_and_nothing_else() -> None:
-    (step,) = plan(selectors_wish(ADOPTED, ACCOUNT), adoptable())
+    (step,) = plan(selectors_wish(ADOPTED, ACCOUNT, adoptable()), adoptable())
     assert step.address == SELECTORS
     names = [selector["Name"] for selector in (step.after or {})["AdvancedEventSelectors"]]
     assert names == ["s3-dr management events", "s3-dr pair orders"]
@@ -509,19 +553,19 @@ def test_what_an_adopted_trail_lacks_is_said(setting: str, said: str) -> None:
     assert said in note
 
 
-def test_management_events_that_are_new_and_those_that_end_are_said() -> None:
+def test_that_an_adopted_trail_has_no_management_events_is_said_and_not_changed() -> None:
     theirs = {"AdvancedEventSelectors": [data(arn("StartsWith", "arn:aws:s3:::example-archive/"))]}
     (note,) = adopted_notes(ADOPTED, ACCOUNT, adoptable(theirs))
-    assert "recorded no management events and does now" in note
-    built = applied(plan(selectors_wish(ADOPTED, ACCOUNT), adoptable(theirs)), adoptable(theirs))
-    unwanted = selectors_removal_wish(ADOPTED, ACCOUNT, built)
-    (note,) = removal_notes(ADOPTED, ACCOUNT, built, unwanted)
-    assert "records no management events any more" in note
+    assert "records no management events" in note
+    built = applied(plan(selectors_wish(ADOPTED, ACCOUNT, adoptable(theirs)), adoptable(theirs)), adoptable(theirs))
+    names = [one["Name"] for one in (built[SELECTORS] or {})["AdvancedEventSelectors"]]
+    assert names == ["theirs", "s3-dr pair orders"]
+    assert removal_notes(ADOPTED, ACCOUNT, built, selectors_removal_wish(ADOPTED, ACCOUNT, built)) == []
 
 
 def test_management_events_stay_selected_until_the_last_pair_leaves() -> None:
     both = replace(ADOPTED, pairs=(ORDERS, INVOICES))
-    built = applied(plan(selectors_wish(both, ACCOUNT), adoptable()), adoptable())
+    built = applied(plan(selectors_wish(both, ACCOUNT, adoptable()), adoptable()), adoptable())
     for leaving in (ADOPTED, replace(ADOPTED, pairs=(INVOICES,))):
         unwanted = selectors_removal_wish(leaving, ACCOUNT, built)
         assert removal_notes(leaving, ACCOUNT, built, unwanted) == []
@@ -541,8 +585,8 @@ def test_a_trail_that_is_adopted_and_left_is_as_it_was(
     pairs: tuple[RecordedPair, ...], data_events: DataEvents, theirs: Document
 ) -> None:
     adopted = replace(ADOPTED, pairs=pairs, data_events=data_events)
-    built = applied(plan(selectors_wish(adopted, ACCOUNT), adoptable(theirs)), adoptable(theirs))
-    assert plan(selectors_wish(adopted, ACCOUNT), built) == ()
+    built = applied(plan(selectors_wish(adopted, ACCOUNT, adoptable(theirs)), adoptable(theirs)), adoptable(theirs))
+    assert plan(selectors_wish(adopted, ACCOUNT, built), built) == ()
     unwanted = selectors_removal_wish(adopted, ACCOUNT, built)
     left = applied(plan({}, built, unwanted), built)
     assert meaning(left) == meaning(adoptable(theirs))
@@ -571,7 +615,7 @@ def trail_worlds(draw: st.DrawFn) -> tuple[Trail, Observed]:
 
 def goal(trail: Trail, world: Observed) -> tuple[Wish, Wish]:
     """What a run wishes and does not want, given what AWS holds."""
-    return trail_wish(trail, ACCOUNT, world), former_key_policies(trail, ACCOUNT, world)
+    return trail_wish(trail, ACCOUNT, world), former_policies(trail, ACCOUNT, world)
 
 
 def run(trail: Trail, world: Observed) -> Observed:
@@ -626,7 +670,7 @@ def test_a_key_that_is_used_no_more_lets_the_trail_in_no_more() -> None:
     assert [at.name for at in keys] == [former, KEY]
     after = run(moved, {**built, replace(KEY_POLICY, name=former): DELEGATING})
     assert after[KEY_POLICY] == DELEGATING
-    assert len((after[replace(KEY_POLICY, name=former)] or {})["Statement"]) == 3
+    assert len((after[replace(KEY_POLICY, name=former)] or {})["Statement"]) == 4
 
 
 def test_a_key_whose_policy_cannot_be_read_is_named_when_the_trail_goes() -> None:

@@ -150,6 +150,16 @@ def test_an_end_with_credentials_of_its_own_is_of_their_account(clients: Clients
     assert clients.accounts_of(a_pair(), {DR.bucket: credentials}) == {PRIMARY.bucket: ACCOUNT, DR.bucket: OTHER}
 
 
+@pytest.mark.parametrize("credentials", [ELSEWHERE, ASSUMED], ids=["profile", "role"])
+def test_whose_credentials_are_can_be_asked_of_any_region_and_makes_no_use_of_them(
+    aws: FakeAws, clients: Clients, credentials: Credentials
+) -> None:
+    assert clients.account_of(DR, credentials, "eu-central-1") == OTHER
+    assert {call.region for call in aws.calls} == {"eu-central-1"}
+    clients("sts", WEST, OTHER.id).get_caller_identity()
+    assert asked(aws)[-1] == ("GetCallerIdentity", WEST, ACCOUNT.id)
+
+
 def test_when_every_end_has_its_own_the_task_needs_none(aws: FakeAws, clients: Clients) -> None:
     both = {PRIMARY.bucket: Credentials(profile="here"), DR.bucket: ELSEWHERE}
     assert clients.accounts_of(a_pair(), both) == {PRIMARY.bucket: ACCOUNT, DR.bucket: OTHER}
