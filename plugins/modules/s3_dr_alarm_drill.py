@@ -18,7 +18,8 @@ description:
     harm to provoke. A twin of each, on the same metric with the same topics, fires at any data point. That proves
     metric, dimensions, action and delivery, and not the threshold.
   - Everything is restored, also after a failure, C(SIGINT) or C(SIGTERM), or when the playbook is gone, and one canary
-    through each rule proves that objects arrive again. What a drill left behind that was killed is removed by the next one, or by O(state=absent).
+    through each rule proves that objects arrive again. What a drill left behind that was killed is removed by the next
+    one, or by O(state=absent).
   - Who is subscribed to the topics is told, too. The messages of twins say that they are a drill; that of the provoked
     failure is the real one.
 author:
@@ -329,7 +330,7 @@ _SAID = 5
 """So many problems are told in the message of a failure; all of them are in the result."""
 
 
-def run(drill: AlarmDrill, pair: str, state: str, check_mode: bool) -> str | None:
+def run(drill: AlarmDrill, pair: str, state: str, check_mode: bool) -> "str | None":
     """Do what is asked; why that ended early, if it did. Another drill of the pair on this machine is waited for."""
     try:
         with interruptible():

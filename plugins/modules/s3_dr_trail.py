@@ -353,6 +353,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.selectors import DataEvents, RecordedPair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import (
     AdoptedTrail,
+    AnyTrail,
     Trail,
     adopted_notes,
     check_adopted,
@@ -388,7 +389,7 @@ OF_OUR_OWN = (
 )
 
 
-def trail_from(params: dict) -> Trail | AdoptedTrail:
+def trail_from(params: dict) -> AnyTrail:
     """The trail that the task declares."""
     pairs = tuple(RecordedPair(pair["name"], tuple(pair["buckets"])) for pair in params["pairs"])
     data_events = DataEvents(params["data_events"])
@@ -522,7 +523,7 @@ def adopt(module: AnsibleAWSModule, gateway: Gateway, trail: AdoptedTrail, accou
     return {**reconcile(module, gateway, addresses, goal), "notes": said}
 
 
-def change(module: AnsibleAWSModule, gateway: Gateway, trail: Trail | AdoptedTrail, account: Account) -> dict:
+def change(module: AnsibleAWSModule, gateway: Gateway, trail: AnyTrail, account: Account) -> dict:
     """Do what the task asks for."""
     if isinstance(trail, AdoptedTrail):
         return adopt(module, gateway, trail, account)

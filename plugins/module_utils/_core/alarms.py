@@ -184,11 +184,8 @@ def alarm_names(wish: Iterable[Address]) -> dict[str, list[str]]:
 # --- the wish ------------------------------------------------------------------------------------------------
 
 
-_AS_DECLARED: Accounts = {}
-
-
 def alarms_wish(
-    pair: Pair, settings: AlarmSettings, account: Account, accounts: Accounts = _AS_DECLARED
+    pair: Pair, settings: AlarmSettings, account: Account, accounts: Accounts | None = None
 ) -> dict[Address, Document]:
     """The alarms of every rule and direction that is observed by metrics, and what acts for them if so wished.
 
@@ -213,9 +210,9 @@ def alarms_wish(
     return wish
 
 
-def _owner(link: Link, account: Account, accounts: Accounts) -> str:
+def _owner(link: Link, account: Account, accounts: Accounts | None) -> str:
     """The ID of the account of a direction's source."""
-    known = accounts.get(link.source.bucket)
+    known = (accounts or {}).get(link.source.bucket)
     return known.id if known else link.source.account_id or account.id
 
 
@@ -237,7 +234,7 @@ def leftover_alarms(
     return {address: {} for address in sorted(addresses - set(wish))}
 
 
-def unwatched_rules(pair: Pair, account: Account, accounts: Accounts = _AS_DECLARED) -> list[str]:
+def unwatched_rules(pair: Pair, account: Account, accounts: Accounts | None = None) -> list[str]:
     """One sentence for each rule that no alarm watches, and for each direction."""
     rules = [
         f"No alarm watches the rule '{rule.id}' of pair '{pair.name}': "

@@ -244,6 +244,15 @@ def part_mark(name: str) -> str:
     return f"parts of the dashboard `{name}`"
 
 
+_PART_MARK = re.compile(part_mark("([A-Za-z0-9_-]+)"))
+
+
+def part_of(body: Document) -> str | None:
+    """The divided dashboard of which the body is a part."""
+    named = (_PART_MARK.search(text) for text in _texts(body))
+    return next((found[1] for found in named if found), None)
+
+
 def is_part_name(candidate: str, name: str) -> bool:
     """Whether a part of the dashboard, other than its first, could be called so."""
     head, dash, number = candidate.rpartition("-")
@@ -381,6 +390,13 @@ def dashboards_goal(
         if document is None:
             continue
         ours = _is_ours(address.name, name, document["Body"], mark)
+        whole = part_of(document["Body"])
+        if address.name == name and whole not in (None, name):
+            said = f"dashboard '{name}': it is a part of the dashboard '{whole}', which has too many widgets for one."
+            if address in wish:
+                raise Refused(f"{said} Choose another name.")
+            notes.append(f"The {said} It stays.")
+            continue
         if address in wish and not ours:
             expected = mark if address.name == name else part_mark(name)
             raise Refused(

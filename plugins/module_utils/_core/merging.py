@@ -8,10 +8,13 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from .model import Document, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OWNER_TAG = "managed-by"
 OWNER = "crossregion.s3_dr"

@@ -158,9 +158,7 @@ def monitoring_checks(pair: Pair, accounts: Accounts, alarms: Alarms, topics: To
 def unobserved_checks(pair: Pair, accounts: Accounts) -> list[Check]:
     """One for each enabled rule of which AWS publishes nothing, so that no alarm is missed by it."""
     return [
-        _unobserved_check(link, rule)
-        for link, rule in _enabled(pair, accounts)
-        if rule.observation is Observation.NONE
+        _unobserved_check(link, rule) for link, rule in _enabled(pair, accounts) if rule.observation is Observation.NONE
     ]
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from .kinds import canonical
 from .log_bucket import (
@@ -116,7 +116,7 @@ class AdoptedTrail:
         return _arn(self, account)
 
 
-AnyTrail = Trail | AdoptedTrail
+AnyTrail: TypeAlias = "Trail | AdoptedTrail"
 
 
 def _arn(trail: AnyTrail, account: Account) -> str:

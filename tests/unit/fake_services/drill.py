@@ -8,7 +8,7 @@ import json
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ..fake_aws import FakeAws
+from ..fake_aws import OWNER, FakeAws
 from .calls import Answer, client_error
 
 FAILURES = "OperationsFailedReplication"
@@ -149,3 +149,34 @@ class DrillAws(FakeAws):
         bodies, most = self.messages.get(arn, []), params["MaxNumberOfMessages"]
         self.messages[arn] = bodies[most:]
         return {"Messages": [{"Body": body} for body in bodies[:most]]} if bodies else {}
+
+
+class SlowQueues(DrillAws):
+    """An SQS that shows a queue for a while after it was deleted, and makes none of its name then."""
+
+    def __init__(self, made: DrillAws) -> None:
+        super().__init__()
+        vars(self).update(vars(made))
+        self.shown: dict[str, int] = {}
+
+    def _sqs_DeleteQueue(self, params: Answer, region: str) -> None:
+        self.shown[self._queue(params, region).attributes["QueueArn"]] = 5
+
+    def _vanish(self, arn: str) -> None:
+        if arn in self.shown:
+            self.shown[arn] -= 1
+            if not self.shown[arn]:
+                del self.shown[arn]
+                self.queues.pop(arn, None)
+                self.messages.pop(arn, None)
+
+    def _sqs_GetQueueUrl(self, params: Answer, region: str) -> Answer:
+        self._vanish(f"arn:aws:sqs:{region}:{OWNER}:{params['QueueName']}")
+        return super()._sqs_GetQueueUrl(params, region)
+
+    def _sqs_CreateQueue(self, params: Answer, region: str) -> None:
+        arn = f"arn:aws:sqs:{region}:{OWNER}:{params['QueueName']}"
+        if arn in self.shown:
+            self._vanish(arn)
+            raise client_error("QueueDeletedRecently", "wait 60 s", "CreateQueue")
+        super()._sqs_CreateQueue(params, region)

@@ -42,8 +42,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan impor
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import pair_addresses, pair_wish
 from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import OWNER, Call, client_error
-from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.calls import Answer
-from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.drill import DrillAws
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.drill import DrillAws, SlowQueues
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNT,
     ACCOUNTS,
@@ -667,37 +666,6 @@ def test_a_composite_alarm_that_did_not_fire_itself_is_said() -> None:
     notes = [one for one in drilled(aws, SIMPLE)["notes"] if "itself did not fire" in one]
     assert len(notes) == 1
     assert f"'{composite_name('orders')}' ({WEST})" in notes[0]
-
-
-class SlowQueues(DrillAws):
-    """An SQS that shows a queue for a while after it was deleted, and makes none of its name then."""
-
-    def __init__(self, made: DrillAws) -> None:
-        super().__init__()
-        vars(self).update(vars(made))
-        self.shown: dict[str, int] = {}
-
-    def _sqs_DeleteQueue(self, params: Answer, region: str) -> None:
-        self.shown[self._queue(params, region).attributes["QueueArn"]] = 5
-
-    def _vanish(self, arn: str) -> None:
-        if arn in self.shown:
-            self.shown[arn] -= 1
-            if not self.shown[arn]:
-                del self.shown[arn]
-                self.queues.pop(arn, None)
-                self.messages.pop(arn, None)
-
-    def _sqs_GetQueueUrl(self, params: Answer, region: str) -> Answer:
-        self._vanish(f"arn:aws:sqs:{region}:{OWNER}:{params['QueueName']}")
-        return super()._sqs_GetQueueUrl(params, region)
-
-    def _sqs_CreateQueue(self, params: Answer, region: str) -> None:
-        arn = f"arn:aws:sqs:{region}:{OWNER}:{params['QueueName']}"
-        if arn in self.shown:
-            self._vanish(arn)
-            raise client_error("QueueDeletedRecently", "wait 60 s", "CreateQueue")
-        super()._sqs_CreateQueue(params, region)
 
 
 def test_a_queue_that_is_about_to_vanish_is_not_taken_for_one_that_is_there() -> None:

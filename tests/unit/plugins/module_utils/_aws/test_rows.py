@@ -250,7 +250,7 @@ def test_a_trail_removal_killed_at_any_writing_call_and_started_again_leaves_not
         fatal += 1
         aws = aws_with_keys()
         make(gateway_to(aws), trail_wish(trail, ACCOUNT))
-        survived = killed_at_write(aws, fatal, lambda gateway: remove_trail(gateway))
+        survived = killed_at_write(aws, fatal, remove_trail)
         remove_trail(gateway_to(aws))
         assert (aws.buckets, aws.trails) == ({}, {}), f"killed at its writing call {fatal}"
         assert {key.policy for key in aws.keys.values()} == {json.dumps(THEIR_POLICY)}

@@ -422,6 +422,15 @@ def test_a_part_is_never_put_over_somebody_elses_dashboard() -> None:
         dashboards_goal("web", wish, held(web=OURS, web_2=THEIRS), "made by us")
 
 
+@pytest.mark.parametrize("mark", ["made by us", ""])
+def test_a_part_of_another_dashboard_is_never_taken_for_one_of_its_own(mark: str) -> None:
+    found = held(web_2=OUR_PART)
+    with pytest.raises(Refused, match=r"'web-2': it is a part of the dashboard 'web'.*Choose another name"):
+        dashboards_goal("web-2", dashboards_wish({"web-2": OURS}, ACCOUNT), found, mark)
+    unwanted, notes = dashboards_goal("web-2", {}, found, mark)
+    assert (unwanted, len(notes)) == ({}, 1)
+
+
 @pytest.mark.parametrize(
     ("partition", "region", "host"),
     [

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given
@@ -57,7 +57,7 @@ QUEUES = EventSettings()
 TOPICS = EventSettings("sns")
 KEY = f"arn:aws:kms:{EAST}:{ACCOUNT.id}:key/of-events"
 QUEUE = f"arn:aws:sqs:{EAST}:{ACCOUNT.id}:s3-dr-events"
-World = Mapping[Address, Document | None]
+World: TypeAlias = "Mapping[Address, Document | None]"
 
 
 def steps(

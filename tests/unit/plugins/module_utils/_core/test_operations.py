@@ -306,7 +306,7 @@ def test_every_name_that_the_runbook_uses_is_one_of_its_parameters_and_every_out
     document = content()
     assert set(re.findall(r"\{\{ (\w+) \}\}", json.dumps(document))) == set(document["parameters"])
     steps = {step["name"] for step in document["mainSteps"]}
-    assert {output.split(".")[0] for output in document["outputs"]} == steps
+    assert {output.partition(".")[0] for output in document["outputs"]} == steps
 
 
 def test_the_runbook_takes_no_name_that_could_change_the_payload_and_every_default_fits_its_pattern() -> None:
@@ -326,6 +326,6 @@ def test_the_runbook_goes_with_the_last_pair_that_the_region_tells_of() -> None:
     runbook = Runbook((EAST,))
     states = [{"schema": SCHEMA, "pair": "orders"}, {"schema": SCHEMA, "pair": "logs"}, "text", {"pair": "no state"}]
     assert runbook_removal_wish(runbook, ACCOUNT, EAST, states, ["orders"], None) == {}
-    (address,) = runbook_removal_wish(runbook, ACCOUNT, EAST, states, ["orders", "logs"], None)
-    assert address == Address("ssm_document", "s3-dr-verify", EAST, ACCOUNT.id)
+    gone = runbook_removal_wish(runbook, ACCOUNT, EAST, states, ["orders", "logs"], None)
+    assert list(gone) == [Address("ssm_document", "s3-dr-verify", EAST, ACCOUNT.id)]
     assert KINDS["ssm_document"].take({}, {"Tags": {}}) == {"Tags": {}}

@@ -492,12 +492,14 @@ THEIR_TRAIL = {
 BASIC = {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}]}
 
 
-def adoptable(selectors: Document = BASIC, *, logging: bool = True, **changes: Any) -> dict[Address, Document | None]:
+def adoptable(
+    selectors: Document | None = None, *, logging: bool = True, **changes: Any
+) -> dict[Address, Document | None]:
     """An AWS with a trail of somebody else."""
     return {
         trail_address(ADOPTED, ACCOUNT): {**THEIR_TRAIL, **changes},
         logging_address(ADOPTED, ACCOUNT): {"IsLogging": True} if logging else None,
-        SELECTORS: selectors,
+        SELECTORS: BASIC if selectors is None else selectors,
     }
 
 

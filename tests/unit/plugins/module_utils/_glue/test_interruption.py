@@ -31,33 +31,45 @@ def test_a_signal_is_an_exception_with_its_name(number: signal.Signals) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_undisturbed_is_done_to_its_end_and_the_signal_is_heard_then(number: signal.Signals) -> None:
     done = []
-    with pytest.raises(Interrupted, match=number.name), interruptible():
+
+    def run() -> None:
         with undisturbed():
             os.kill(os.getpid(), number)
             done.append("restored")
         done.append("went on")
+
+    with pytest.raises(Interrupted, match=number.name), interruptible():
+        run()
     assert done == ["restored"]
 
 
 def test_a_second_signal_does_not_end_what_is_done_about_the_first() -> None:
     done = []
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(Interrupted, match="SIGINT"), interruptible():
+
+    def run() -> None:
         try:
             os.kill(os.getpid(), signal.SIGINT)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
             done.append("restored")
+
+    with pytest.raises(Interrupted, match="SIGINT"), interruptible():
+        run()
     assert done == ["restored"]
     assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_who_is_left_alone_ends() -> None:
     reading, writing = os.pipe()
-    with pytest.raises(Interrupted, match="SIGTERM"), interruptible():
+
+    def run() -> None:
         end_when_nobody_listens(writing)
         os.close(reading)
         time.sleep(10)
+
+    with pytest.raises(Interrupted, match="SIGTERM"), interruptible():
+        run()
     os.close(writing)
 
 
