@@ -17,7 +17,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from .events import notification_id, pair_of
-from .merging import is_ours, owner_tags, statements_of
+from .merging import SNS_DEFAULT_SID, is_ours, owner_tags, statements_of
 from .model import (
     KEY_ARN,
     UNSEEN,
@@ -47,8 +47,6 @@ _THINGS = {"sqs": "sqs_queue", "sns": "sns_topic"}
 _FIELDS = {"sqs": ("QueueConfigurations", "QueueArn"), "sns": ("TopicConfigurations", "TopicArn")}
 _ACTIONS = {"sqs": "sqs:SendMessage", "sns": "sns:Publish"}
 _SID = "S3DrEvents"
-_DEFAULT_SID = "__default_statement_ID"
-"""SNS's own statement of each new topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,7 +277,7 @@ def _leaving(
 
 def _others(target: Target, pair: Pair, observed: Observed) -> list[str]:
     """The statements that let anybody else in."""
-    ours = {*_our_sids(pair), _DEFAULT_SID}
+    ours = {*_our_sids(pair), SNS_DEFAULT_SID}
     return [sid for sid in _sids(observed.get(target.address("policy"))) if sid not in ours]
 
 

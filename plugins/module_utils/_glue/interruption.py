@@ -12,7 +12,7 @@ import select
 import signal
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
@@ -30,19 +30,12 @@ def interruptible() -> Iterator[None]:
     """
 
     def interrupt(number: int, frame: object) -> None:
-        for one in heard:
+        for one in _ENDING:
             signal.signal(one, signal.SIG_IGN)
         raise Interrupted(signal.Signals(number).name)
 
-    before = {number: signal.getsignal(number) for number in _ENDING}
-    heard = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
-    try:
-        for number in heard:
-            signal.signal(number, interrupt)
+    with _answered_by(interrupt):
         yield
-    finally:
-        for number, handler in heard.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -53,17 +46,26 @@ def undisturbed() -> Iterator[None]:
     def keep(number: int, frame: object) -> None:
         waiting.append(number)
 
-    before = {number: signal.getsignal(number) for number in _ENDING}
-    before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     try:
-        for number in before:
-            signal.signal(number, keep)
-        yield
+        with _answered_by(keep):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         if waiting:
             os.kill(os.getpid(), waiting[0])
+
+
+@contextmanager
+def _answered_by(handler: Callable[[int, object], None]) -> Iterator[None]:
+    """Both signals have this handler, unless they are ignored; then they have again what they had."""
+    before = {number: signal.getsignal(number) for number in _ENDING}
+    heard = {number: former for number, former in before.items() if former not in (signal.SIG_IGN, None)}
+    try:
+        for number in heard:
+            signal.signal(number, handler)
+        yield
+    finally:
+        for number, former in heard.items():
+            signal.signal(number, former)
 
 
 def end_when_nobody_listens(output: int = 1) -> None:

@@ -11,7 +11,6 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import itertools
-import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -72,6 +71,7 @@ from .._core.replication import (
 from .._core.scopes import scope_addresses, scopes_of
 from .clients import Clients
 from .evidence_run import FINDINGS, EvidenceRun, NotWritten, unfinished_notes
+from .interruption import Interrupted, interruptible
 from .pair_options import credentials_from
 from .progress_file import ProgressFile
 from .verify_options import Wishes
@@ -82,10 +82,6 @@ _ENDED = "the run was ended"
 _SAMPLED = (Method.CHECKSUM, Method.SAMPLE)
 _MOST_DIFFERING = 10_000
 """So many versions with other content are remembered, so that their sample is not told twice."""
-
-
-class Interrupted(Exception):
-    """Somebody ended the run."""
 
 
 @dataclass(slots=True)
@@ -164,12 +160,15 @@ class Verification:
             What the task returns, with the verdict.
         """
         try:
-            with _interruptible():
+            with interruptible():
                 self._look()
         except (AwsFailure, Refused, ResponseParserError) as failure:
             self._seen.checks.append(unreachable_check(self._pair, str(failure)))
-        except (Interrupted, NotWritten) as end:
-            self._seen.checks.append(_cut_short_check(self._pair, str(end)))
+        except Interrupted as signal_name:
+            end = f"the run was ended by {signal_name} before everything was looked at. Run again."
+            self._seen.checks.append(_cut_short_check(self._pair, end))
+        except NotWritten as failure:
+            self._seen.checks.append(_cut_short_check(self._pair, str(failure)))
         return self._result()
 
     def _look(self) -> None:
@@ -499,25 +498,3 @@ def _causes(comparisons: list[Comparison]) -> dict[str, dict[str, int]]:
             for name, count in counts.items():
                 known[name] += count
     return total
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGINT and SIGTERM end the run by an exception, so that it still says what is known, and that it is not all.
-
-    What whoever started the run has it ignore stays ignored.
-    """
-
-    def interrupt(number: int, frame: object) -> None:
-        name = signal.Signals(number).name
-        raise Interrupted(f"the run was ended by {name} before everything was looked at. Run again.")
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    heard = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
-    try:
-        for number in heard:
-            signal.signal(number, interrupt)
-        yield
-    finally:
-        for number, handler in heard.items():
-            signal.signal(number, handler)
