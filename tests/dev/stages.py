@@ -147,7 +147,7 @@ def run_targets(log: Log, top: Path, aws: dict[str, str], *arguments: str, repli
     config = collection_in(top) / "tests" / "integration" / "integration_config.yml"
     config.write_text(json.dumps(variables, indent=2), encoding="utf-8")
     try:
-        options = ["--local", "--python", PYTHON_VERSION, "--color", "no"]
+        options = ["--local", "--python", PYTHON_VERSION, "--color", "no", "--continue-on-error"]
         run_in(top, log, "ansible-test", "integration", *options, *arguments)
     finally:
         config.unlink()

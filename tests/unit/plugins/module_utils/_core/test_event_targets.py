@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -57,11 +56,10 @@ QUEUES = EventSettings()
 TOPICS = EventSettings("sns")
 KEY = f"arn:aws:kms:{EAST}:{ACCOUNT.id}:key/of-events"
 QUEUE = f"arn:aws:sqs:{EAST}:{ACCOUNT.id}:s3-dr-events"
-World: TypeAlias = "Mapping[Address, Document | None]"
 
 
 def steps(
-    pair: Pair, settings: EventSettings, world: World, accounts: Accounts = ACCOUNTS, present: bool = True
+    pair: Pair, settings: EventSettings, world: Observed, accounts: Accounts = ACCOUNTS, present: bool = True
 ) -> tuple[Step, ...]:
     """What a run of the module would do."""
     seen = {at: world.get(at) for at in notification_addresses(pair, accounts)}
@@ -71,12 +69,12 @@ def steps(
     return plan(wish, observed, events_leftovers(pair, settings, accounts, observed, wish))
 
 
-def run(pair: Pair, settings: EventSettings, world: World, accounts: Accounts = ACCOUNTS) -> Observed:
+def run(pair: Pair, settings: EventSettings, world: Observed, accounts: Accounts = ACCOUNTS) -> Observed:
     """What AWS holds after a run."""
     return applied(steps(pair, settings, world, accounts), world)
 
 
-def removed(pair: Pair, settings: EventSettings, world: World, accounts: Accounts = ACCOUNTS) -> Observed:
+def removed(pair: Pair, settings: EventSettings, world: Observed, accounts: Accounts = ACCOUNTS) -> Observed:
     """What AWS holds after a removal."""
     return applied(steps(pair, settings, world, accounts, present=False), world)
 
@@ -200,7 +198,7 @@ def test_two_pairs_share_a_queue_and_the_last_takes_it_away() -> None:
     accounts = {**ACCOUNTS, "example-invoices": ACCOUNT}
     settings = EventSettings(kms_key_arns={EAST: KEY})
     key = Address("kms_key_policy", KEY, EAST, ACCOUNT.id)
-    world: World = {key: {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs"}]}}
+    world: Observed = {key: {"Version": "2012-10-17", "Statement": [{"Sid": "Theirs"}]}}
     both = run(second, settings, run(a_pair(), settings, world), accounts)
     assert steps(a_pair(), settings, both) == ()
     one = removed(a_pair(), settings, both)
