@@ -26,7 +26,7 @@ class FakeDashboards(Service):
         wrong = [number for number, widget in enumerate(body["widgets"]) if "type" not in widget]
         if wrong or not re.fullmatch(r"[A-Za-z0-9_-]{1,255}", params["DashboardName"]):
             error = client_error("InvalidParameterInput", "The dashboard body is invalid", "PutDashboard")
-            error.response["dashboardValidationMessages"] = [  # type: ignore[typeddict-unknown-key]
+            error.response["dashboardValidationMessages"] = [
                 {"DataPath": f"/widgets/{number}", "Message": "Should have a type"} for number in wrong
             ]
             raise error

@@ -365,7 +365,7 @@ def test_a_metric_without_data_is_a_failure_with_its_remedy(aws: DrillAws) -> No
 def test_an_alarm_that_ignores_its_data_is_a_failure(aws: DrillAws) -> None:
     aws.client_for("cloudwatch", EAST)
     aws.alarms[f"{START}/failed", EAST]["Dimensions"] = list(aws.alarms[f"{START}/failed", EAST]["Dimensions"])
-    aws._fire = lambda *anything: None  # type: ignore[method-assign]
+    aws._fire = lambda *anything: None
     problem = drilled(aws)["problems"][0]
     assert "did not fire within 100 s, though its metric has data points" in problem
 
@@ -383,7 +383,7 @@ def test_a_topic_that_delivers_nothing_is_a_failure(aws: DrillAws) -> None:
 def test_a_canary_that_is_never_given_up_proves_nothing(aws: DrillAws, stays: str, says: str) -> None:
     drill = a_drill(aws)
     aws.stays = stays
-    aws._fire = lambda *anything: None  # type: ignore[method-assign]
+    aws._fire = lambda *anything: None
     drill.run()
     result = drill.result()
     failures = [one for one in result["alarms"] if one["proven_by"] == "failure"]

@@ -209,7 +209,7 @@ def test_the_name_of_an_existing_item_is_taken_from_the_answers_own_field_first(
     def refuse(call: Call) -> None:
         if call.operation == "CreateOpsItem":
             error = client_error("OpsItemAlreadyExistsException", "It exists.")
-            response: dict[str, Any] = error.response  # type: ignore[assignment]
+            response: dict[str, Any] = error.response
             response["OpsItemId"] = item["OpsItemId"]
             raise error
 

@@ -56,7 +56,7 @@ AT_RISK = {
     **PROVEN,
     "verdict": "at_risk",
     "problems": ["3 versions are late. Look at the latency.", "An alarm cannot fire. Run setup."],
-    "recovery": {**PROVEN["recovery"], "measured_at": "2026-11-23T15:00:00Z"},  # type: ignore[dict-item]
+    "recovery": {**PROVEN["recovery"], "measured_at": "2026-11-23T15:00:00Z"},
 }
 BROKE_OFF = {"failed": True, "msg": "bucket 'example-orders' is gone. Make it anew."}
 
@@ -152,10 +152,10 @@ def test_whatever_is_told_aws_takes_it_and_telling_it_again_changes_nothing(
     world = after(first)
     for result in (first, second, second):
         world, before = after(result, world), world
-        text = packed(world[PARAMETER]["Value"])  # type: ignore[index]
+        text = packed(world[PARAMETER]["Value"])
         assert len(text.encode()) <= 4096
         assert "{{" not in text
-        assert json.loads(text) == world[PARAMETER]["Value"]  # type: ignore[index]
+        assert json.loads(text) == world[PARAMETER]["Value"]
         if item := world[ITEM]:
             assert 0 < len(item["Description"]) <= 2048
             assert item["Title"] == title("orders")
@@ -222,7 +222,7 @@ def test_the_worse_the_verdict_the_more_severe_the_item(verdict: str, severity: 
 
 
 def test_a_pair_that_is_proven_again_has_its_item_resolved() -> None:
-    later = {**PROVEN, "recovery": {**PROVEN["recovery"], "measured_at": "2026-11-23T16:00:00Z"}}  # type: ignore[dict-item]
+    later = {**PROVEN, "recovery": {**PROVEN["recovery"], "measured_at": "2026-11-23T16:00:00Z"}}
     assert after(later, after(AT_RISK))[ITEM] is None
 
 
