@@ -79,8 +79,10 @@ def get_metric_data(
     results = [result(query, found[query["Id"]], newest_first) for query in wanted]
     if is_cbor:
         shown = [cloudwatch._cbor_metric_data_result(one) for one in results]
-        return cloudwatch._cbor_ok({"MetricDataResults": shown})  # type: ignore[no-any-return]
-    return cloudwatch._json_ok({"MetricDataResults": results})  # type: ignore[no-any-return]
+        answer = cloudwatch._cbor_ok({"MetricDataResults": shown})
+    else:
+        answer = cloudwatch._json_ok({"MetricDataResults": results})
+    return answer
 
 
 def result(query: dict[str, Any], found: Series, newest_first: bool) -> dict[str, Any]:

@@ -55,7 +55,8 @@ def subscribe(original: Original, params: Params) -> Answer:
         return answer
     told = subscription["arn"] if sns._p(params, "ReturnSubscriptionArn") == "true" else "pending confirmation"
     inner = f"<SubscribeResult><SubscriptionArn>{told}</SubscriptionArn></SubscribeResult>"
-    return sns._xml(200, "SubscribeResponse", inner)  # type: ignore[no-any-return]  # MiniStack has no type hints
+    waiting: Answer = sns._xml(200, "SubscribeResponse", inner)
+    return waiting
 
 
 def control(method: str, body: bytes) -> tuple[int, dict[str, Any]]:

@@ -54,7 +54,9 @@ async def answer(
         found = function(json.loads(body)) if function else None
     except Refused as refused:
         code, message = refused.args
-        return error_response_json(code, message, 400)  # type: ignore[no-any-return]  # MiniStack has no type hints
+        refusal: Answer = error_response_json(code, message, 400)
+        return refusal
     if found is None:
         return await original(method, path, headers, body, query_params)
-    return json_response(found)  # type: ignore[no-any-return]
+    answer: Answer = json_response(found)
+    return answer

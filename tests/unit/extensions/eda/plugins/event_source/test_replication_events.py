@@ -57,8 +57,8 @@ class FakeSqs:
         for text in bodies:
             self.bodies[f"m{len(self.bodies) + len(self.deleted)}"] = text
 
-    def get_queue_url(self, QueueName: str) -> dict[str, Any]:  # noqa: N803
-        return {"QueueUrl": f"https://sqs.example/{QueueName}"}
+    def get_queue_url(self, **asked: str) -> dict[str, Any]:
+        return {"QueueUrl": f"https://sqs.example/{asked['QueueName']}"}
 
     def receive_message(self, **asked: Any) -> dict[str, Any]:
         self.received.append(asked)
@@ -70,9 +70,10 @@ class FakeSqs:
             time.sleep(0.002)
         return {"Messages": [message(name, self.bodies[name]) for name in ready]} if ready else {}
 
-    def delete_message_batch(self, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
-        handles = [entry["ReceiptHandle"] for entry in Entries]
-        assert QueueUrl.startswith("https://")
+    def delete_message_batch(self, **asked: Any) -> dict[str, Any]:
+        assert asked.keys() == {"QueueUrl", "Entries"}
+        handles = [entry["ReceiptHandle"] for entry in asked["Entries"]]
+        assert asked["QueueUrl"].startswith("https://")
         assert 0 < len(handles) <= 10
         for name in set(handles) - self.undeletable:
             del self.bodies[name]
