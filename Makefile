@@ -14,7 +14,7 @@ LOCK = UV_CACHE_DIR=.cache/uv $(DEV) -m uv pip compile --quiet --upgrade --unive
 # A git hook sets these, and git would then look at the wrong repository.
 unexport GIT_DIR GIT_INDEX_FILE GIT_WORK_TREE
 
-.PHONY: help env demo test quick lint unit contract eda ruff mypy ansible-lint hygiene sanity docs build integration integration-moto molecule benchmark lock clean
+.PHONY: help env demo test quick lint unit contract eda ruff mypy ansible-lint hygiene sanity docs build integration integration-recovery integration-moto molecule benchmark lock clean
 
 help:
 	@echo 'make demo         try the collection on a local AWS: needs no account and touches nothing outside .cache'
@@ -28,9 +28,10 @@ help:
 	@echo 'make docs         documentation and changelog'
 	@echo 'make build        the collection archive, in .cache/dist'
 	@echo 'make integration  one target per module, on a local AWS; ARGS="s3_dr_verify" runs that target'
+	@echo 'make integration-recovery  the targets of backfill, drill, failover, failback and teardown'
 	@echo 'make integration-moto  the targets that a second emulator, moto, can stand under'
 	@echo 'make molecule     one scenario per journey, on a local AWS; ARGS="-s failover" runs that scenario'
-	@echo 'make benchmark    memory and requests of a verify of buckets that are computed; takes minutes'
+	@echo 'make benchmark    memory and requests of a verify, and the deletion of 100,000 versions, of buckets that are computed; takes minutes'
 	@echo 'make env          only install the tools; PYTHON=python3.12 chooses the Python'
 	@echo 'make lock         fix the versions of the tools anew, from requirements/*.in'
 	@echo 'make clean        remove .cache'
@@ -52,11 +53,12 @@ quick: env
 lint: env
 	@$(CHECKS) ruff mypy ansible-lint hygiene
 
-unit contract eda ruff mypy ansible-lint hygiene sanity docs build integration integration-moto molecule: env
+unit contract eda ruff mypy ansible-lint hygiene sanity docs build integration integration-recovery integration-moto molecule: env
 	@$(CHECKS) $@ -- $(ARGS)
 
 benchmark: env
 	@$(DEV) -m benchmarks.verify_memory $(ARGS)
+	@$(DEV) -m benchmarks.delete_versions
 
 lock: env
 	@$(LOCK) requirements/dev.in --output-file requirements/dev.txt

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""An S3 endpoint on 127.0.0.1 that lists two buckets of any size, as fast as a client can read.
+"""An S3 endpoint on 127.0.0.1 that lists two buckets of any size as fast as a client can read, and deletes from them.
 
-It answers ListObjectVersions, ListObjectsV2 and HeadObject, in the path style, and checks no signature. See README.md
-here.
+It answers ListObjectVersions, ListObjectsV2, HeadObject, DeleteObjects and ListMultipartUploads, in the path style, and
+checks no signature. See README.md here.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from email.utils import format_datetime, formatdate
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from .synthetic_buckets import (
@@ -43,7 +44,8 @@ from .synthetic_buckets import (
 
 CONTROL = "/-/"
 """Below this path the endpoint tells of itself: no bucket can have such a name."""
-_NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
+_NAMESPACE_NAME = "http://s3.amazonaws.com/doc/2006-03-01/"
+_NAMESPACE = f'xmlns="{_NAMESPACE_NAME}"'
 _MOST_KEYS = 1000
 _REASONS = {
     200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed", 500: "Internal Server Error",
@@ -59,11 +61,13 @@ class Faults:
         latency_ms: how long each answer is held back.
         error_every: each request of that number is answered with 500; 0: none.
         rate: requests a second, above which the answer is 503 SlowDown; 0: any number.
+        busy_every: each deletion of that number is put off by a SlowDown within the answer to DeleteObjects; 0: none.
     """
 
     latency_ms: float = 0
     error_every: int = 0
     rate: float = 0
+    busy_every: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,7 @@ class Request:
     method: str
     target: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def query(self) -> dict[str, str]:
@@ -120,7 +125,8 @@ class Store:
         self._clock = clock
         self._buckets = buckets_of(shape)
         self._blocks = {name: Blocks(bucket) for name, bucket in self._buckets.items()}
-        self._requests = 0
+        self._gone: dict[tuple[str, int], set[int]] = {}  # by bucket and block, the indices of deleted rows
+        self._requests = self._deletions = 0
         self._credit, self._credited = 1.0, clock()
 
     def answer(self, request: Request) -> Answer:
@@ -144,6 +150,10 @@ class Store:
             return "ListObjectVersions", self._list_versions
         if request.method == "GET" and bucket and not key and query.get("list-type") == "2":
             return "ListObjectsV2", self._list_objects
+        if request.method == "GET" and bucket and not key and "uploads" in query:
+            return "ListMultipartUploads", self._list_uploads
+        if request.method == "POST" and bucket and not key and "delete" in query:
+            return "DeleteObjects", self._delete_objects
         return "other", _not_implemented
 
     def _control(self, request: Request) -> Answer:
@@ -203,6 +213,35 @@ class Store:
         at = _keys_up_to(bucket, key) - 1
         rows = bucket.rows(at) if at >= 0 and bucket.key(at) == key else []
         return next((row for row in rows if row.is_latest), None)
+
+    # --- deletion -----------------------------------------------------------------------------------------------
+
+    def _list_uploads(self, request: Request, operation: str) -> Answer:
+        """There are none."""
+        name = escape(self._bucket(request).name)
+        body = f"<Bucket>{name}</Bucket><MaxUploads>1000</MaxUploads><IsTruncated>false</IsTruncated>"
+        return Answer(200, _element("ListMultipartUploadsResult", body), _XML, operation)
+
+    def _delete_objects(self, request: Request, operation: str) -> Answer:
+        """Quiet: only what was not deleted is told. What does not exist counts as deleted, as with S3."""
+        bucket, errors, every = self._bucket(request), [], self._faults.busy_every
+        for one in ElementTree.fromstring(request.body).iterfind(f"{{{_NAMESPACE_NAME}}}Object"):
+            key, version_id = (one.findtext(f"{{{_NAMESPACE_NAME}}}{name}") or "" for name in ("Key", "VersionId"))
+            self._deletions += 1
+            if every and self._deletions % every == 0:
+                name = f"<Key>{escape(key)}</Key><VersionId>{escape(version_id)}</VersionId>"
+                errors.append(f"<Error>{name}<Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>")
+            else:
+                self._delete(bucket, key, version_id)
+        return Answer(200, _element("DeleteResult", "".join(errors)), _XML, operation)
+
+    def _delete(self, bucket: Bucket, key: str, version_id: str) -> None:
+        block, place, _version = self._after(bucket, key, version_id)
+        rendered = self._blocks[bucket.name].get(block, Listing.VERSIONS, encoded=True)
+        at = rendered.first[place]
+        while rendered.name(bucket, block, at)[1] != version_id:
+            at += 1
+        self._gone.setdefault((bucket.name, block), set()).add(at)
 
     # --- listings -----------------------------------------------------------------------------------------------
 
@@ -272,7 +311,8 @@ class Store:
             if at < stop and page.rows == wanted:
                 page.truncated = True
                 break
-            taken = min(wanted - page.rows, stop - at)
+            at, there = self._there(bucket, listing, block, at, stop)
+            taken = min(wanted - page.rows, there - at)
             if taken > 0:
                 page.add(rendered.cut(block, at, at + taken), taken)
                 page.last = rendered.name(bucket, block, at + taken - 1)
@@ -282,6 +322,18 @@ class Store:
         if not page.truncated:
             page.last = None
         return page
+
+    def _there(self, bucket: Bucket, listing: Listing, block: int, at: int, stop: int) -> tuple[int, int]:
+        """The next rows of a block that are not deleted: the index of the first one, and the one behind the last.
+
+        Only ListObjectVersions knows of deletions.
+        """
+        gone = self._gone.get((bucket.name, block))
+        if not gone or listing is not Listing.VERSIONS:
+            return at, stop
+        while at in gone:
+            at += 1
+        return at, min([stop, *(one for one in gone if one > at)])
 
 
 @dataclass(slots=True)
@@ -311,6 +363,10 @@ def _document(name: str, bucket: Bucket, query: Mapping[str, str], head: str, pa
         f"<IsTruncated>{'true' if page.truncated else 'false'}</IsTruncated>"
     )
     return b"".join([opening.encode(), *page.pieces, f"</{name}>".encode()])
+
+
+def _element(name: str, content: str) -> bytes:
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n<{name} {_NAMESPACE}>{content}</{name}>'.encode()
 
 
 def _writer(query: Mapping[str, str]) -> Callable[[str], str]:
@@ -381,18 +437,20 @@ class Connection(asyncio.Protocol):
         self._answer_next()
 
     def _next_request(self) -> Request | None:
-        """The first request that is here to its end; its body tells nothing of interest."""
+        """The first request that is here to its end."""
         end = self._received.find(b"\r\n\r\n")
         if end < 0:
             return None
         first, *lines = self._received[:end].decode("latin-1").split("\r\n")
         headers = {name.lower(): value.strip() for name, _colon, value in (line.partition(":") for line in lines)}
-        end += 4 + int(headers.get("content-length", 0))
+        begin = end + 4
+        end = begin + int(headers.get("content-length", 0))
         if len(self._received) < end:
             return None
+        body = bytes(self._received[begin:end])
         del self._received[:end]
         method, target, _protocol = first.split(" ", 2)
-        return Request(method, target, headers)
+        return Request(method, target, headers, body)
 
 
 def _as_http(answer: Answer, method: str) -> list[bytes]:

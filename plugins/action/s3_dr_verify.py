@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
-"""Shows on a terminal how a long s3_dr_verify gets on. The task itself runs exactly as it would without this.
+"""Shows on a terminal how a long s3_dr_verify or s3_batch_replication gets on.
+
+The task itself runs exactly as it would without this.
 
 The module is executed by Ansible's own action for modules. Meanwhile a thread looks at the file in which the module
-says how many versions it has compared.
+says how many versions it has compared or replicated.
 """
 
 from __future__ import annotations

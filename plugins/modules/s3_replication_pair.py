@@ -71,10 +71,29 @@ options:
     description:
       - With O(state=absent), the names of the pair's buckets that are deleted with all versions, delete markers and
         unfinished uploads. This cannot be undone.
-      - Versions under Object Lock are never forced. The task then fails and names them.
+      - If one end is named and the other is not, both are compared before anything is changed, as
+        M(crossregion.s3_dr.s3_dr_verify) compares them, without canaries. Where the named bucket holds the only copy of
+        any version, or that cannot be told, the task refuses and names what would be lost. Delete markers hold no data
+        and do not count.
+      - If both ends are named, everything is meant to go, and nothing is compared.
+      - Versions under Object Lock are never forced, in neither mode. All else is deleted, and then the task fails,
+        names them and says until when they are locked.
+      - A task that was ended anywhere is repeated, and goes on with what is left.
     type: list
     elements: str
     default: []
+  accept_loss:
+    description:
+      - Buckets of O(delete_buckets) that are deleted even if they hold the only copy of something.
+    type: list
+    elements: str
+    default: []
+  report_dir:
+    description:
+      - A directory on the host that runs the module, as an absolute path. Gets the evidence of the comparison before a
+        deletion, as O(crossregion.s3_dr.s3_dr_verify#module:report_dir) does, and for each bucket of which S3 kept
+        something C(not_deleted/BUCKET.jsonl) with a line for each version that was kept.
+    type: path
   confirm_deletion:
     description: Must be the pair's name for O(delete_buckets) to be carried out.
     type: str
@@ -83,6 +102,10 @@ notes:
     M(crossregion.s3_dr.s3_dr_verify) sends one through each rule, whenever it is asked.
   - Permissions of the role are looked at by IAM's policy simulation where the role exists already. It knows nothing of
     keys, which the canaries prove.
+  - Deleting a bucket needs s3:DeleteBucket, s3:ListBucketVersions, s3:ListBucketMultipartUploads, s3:DeleteObject,
+    s3:DeleteObjectVersion and s3:AbortMultipartUpload on it. With s3:GetObjectVersion, s3:GetObjectRetention and
+    s3:GetObjectLegalHold it is told until when versions are locked, with s3:ListMultiRegionAccessPoints whether a
+    Multi-Region Access Point must go first.
   - The common option O(region) is not used, since each end names its own Region.
 seealso:
   - module: crossregion.s3_dr.s3_dr_verify
@@ -183,6 +206,21 @@ EXAMPLES = r"""
       bucket: example-orders-dr
       region: us-west-2
     state: absent
+
+- name: Stop replicating and delete the DR bucket, if the primary holds all that it holds
+  crossregion.s3_dr.s3_replication_pair:
+    name: orders
+    primary:
+      bucket: example-orders
+      region: us-east-1
+    dr:
+      bucket: example-orders-dr
+      region: us-west-2
+    state: absent
+    delete_buckets:
+      - example-orders-dr
+    confirm_deletion: orders
+    report_dir: /srv/s3-dr-evidence
 
 - name: Stop replicating and delete both buckets with everything in them
   crossregion.s3_dr.s3_replication_pair:
@@ -340,6 +378,132 @@ existing_objects:
       type: bool
       returned: always
       sample: true
+deletions:
+  description: The buckets that are deleted, with what they hold. Counted before the deletion, also in check mode.
+  returned: when O(state=absent)
+  type: list
+  elements: dict
+  contains:
+    bucket:
+      description: The bucket.
+      type: str
+      returned: always
+      sample: example-orders-dr
+    versions:
+      description: How many versions it holds.
+      type: int
+      returned: always
+      sample: 12000
+    bytes:
+      description: How many bytes they have.
+      type: int
+      returned: always
+      sample: 4711000
+    delete_markers:
+      description: How many delete markers it holds.
+      type: int
+      returned: always
+      sample: 12
+    uploads:
+      description: How many unfinished uploads it holds.
+      type: int
+      returned: always
+      sample: 0
+    object_lock:
+      description: Whether it has Object Lock, so that versions may be kept.
+      type: bool
+      returned: always
+      sample: false
+    expected_seconds:
+      description: How long the deletion takes at 2,000 versions a second, which is assumed.
+      type: int
+      returned: always
+      sample: 6
+losses:
+  description:
+    - What a comparison says that would be lost with each bucket. Empty when nothing had to be compared.
+    - The task fails if any of them holds versions, or is not known.
+  returned: when O(state=absent)
+  type: list
+  elements: dict
+  contains:
+    bucket:
+      description: The bucket that is named.
+      type: str
+      returned: always
+      sample: example-orders-dr
+    other:
+      description: The bucket that should hold the same. None if that one is named, too.
+      type: str
+      returned: always
+      sample: example-orders
+    versions:
+      description: How many versions only the named bucket holds.
+      type: int
+      returned: always
+      sample: 0
+    bytes:
+      description: How many bytes they have.
+      type: int
+      returned: always
+      sample: 0
+    delete_markers:
+      description: How many delete markers only the named bucket holds. They hold no data.
+      type: int
+      returned: always
+      sample: 0
+    causes:
+      description: How many versions for each cause, as M(crossregion.s3_dr.s3_dr_verify) names them.
+      type: dict
+      returned: always
+      sample: {}
+    first:
+      description: Some of them.
+      type: list
+      elements: str
+      returned: always
+      sample: []
+    unknown:
+      description: Why it cannot be told. Empty if it can.
+      type: str
+      returned: always
+      sample: ''
+not_deleted:
+  description: What S3 kept of the buckets that were to be deleted. Empty when the task failed for another reason.
+  returned: when a call to AWS failed with O(state=absent)
+  type: list
+  elements: dict
+  contains:
+    bucket:
+      description: The bucket.
+      type: str
+      returned: always
+      sample: example-orders-dr
+    kept:
+      description: How many versions, delete markers and uploads were kept.
+      type: int
+      returned: always
+      sample: 7
+    deleted:
+      description: How many C(versions), with delete markers, and C(uploads) went.
+      type: dict
+      returned: always
+      sample: {versions: 11993, uploads: 0}
+    reasons:
+      description: How many were kept for each reason that S3 gave.
+      type: dict
+      returned: always
+      sample: {AccessDenied (Access Denied because object protected by object lock.): 7}
+    first:
+      description: The first ones of each reason, with C(key), C(version_id), C(code) and C(message).
+      type: list
+      elements: dict
+      returned: always
+    file:
+      description: The file with all of them. None without O(report_dir).
+      type: str
+      returned: always
+      sample: /srv/s3-dr-evidence/not_deleted/example-orders-dr.jsonl
 statements_to_apply:
   description:
     - What somebody else has to allow for the pair to replicate, since these credentials may not write it, as
@@ -509,17 +673,21 @@ api_calls:
       sample: 0.4
 """
 
+from pathlib import Path
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput, Pair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_change import Setup, take_down
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.interruption import end_when_nobody_listens
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_change import Setup
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
     pair_argument_spec,
     pair_from,
     pair_result,
 )
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_removal import Removal
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
 
 
@@ -538,6 +706,17 @@ def check_options(pair: Pair, params: dict) -> None:
         raise InvalidInput(
             f"pair '{pair.name}': deleting {', '.join(named)} with all versions cannot be undone. "
             f"Set `confirm_deletion: {pair.name}` if that is meant."
+        )
+    unnamed = sorted(set(params["accept_loss"]) - set(named))
+    if unnamed:
+        raise InvalidInput(
+            f"pair '{pair.name}': `accept_loss` names {', '.join(unnamed)}, which `delete_buckets` does not. Name it "
+            "in both, or in neither."
+        )
+    if params["report_dir"] and not Path(params["report_dir"]).is_absolute():
+        raise InvalidInput(
+            f"report_dir is '{params['report_dir']}', and modules run in a directory of Ansible's. Write an absolute "
+            "path."
         )
     if params["purge_rules"] and params["state"] == "absent":
         raise InvalidInput(f"pair '{pair.name}': `purge_rules` does not go with `state: absent`. Remove one of them.")
@@ -558,6 +737,8 @@ def main() -> None:
             "wait_timeout": {"type": "int", "default": 300},
             "confirm_object_lock": {"type": "str"},
             "delete_buckets": {"type": "list", "elements": "str", "default": []},
+            "accept_loss": {"type": "list", "elements": "str", "default": []},
+            "report_dir": {"type": "path"},
             "confirm_deletion": {"type": "str"},
         },
         supports_check_mode=True,
@@ -569,7 +750,8 @@ def main() -> None:
         pair = pair_from(module.params)
         check_options(pair, module.params)
         if module.params["state"] == "absent":
-            result = take_down(module, clients, gateway, pair)
+            end_when_nobody_listens()
+            result = Removal(module, clients, gateway, pair).run()
         else:
             result = Setup(module, clients, gateway, pair).run()
         return {**result, "pair": pair_result(pair), "api_calls": clients.api_calls()}

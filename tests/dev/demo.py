@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""`make demo`: two pairs of buckets on a local AWS, set up, filled, verified, their alarms fired, and set up again."""
+"""`make demo`: two pairs of buckets on a local AWS, set up, filled and verified, their alarms fired, their Region lost,
+failed over and failed back, and set up again."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
 import urllib.request
+from typing import Any
 
 import tree
+from disaster import active_bucket, give_back, go_on, lose, wait_until_alike
 from local_aws_server import local_aws, stop_local_aws
 from paths import CACHE, ROOT, tool, tool_environment
 from runner import Log, StageFailed
@@ -22,6 +26,8 @@ FOLDER = CACHE / "demo"
 EVIDENCE = FOLDER / "evidence"
 DEADLINE_SECONDS = 60.0
 OPERATORS = "operators@example.com"
+POINTER = "/s3-dr-example-active/orders"
+NAMES = ("orders", "invoices")
 PAIRS = (  # source, destination, whether the rule replicates delete markers
     (Bucket("s3-dr-example-orders", "us-east-1"), Bucket("s3-dr-example-orders-dr", "us-west-2"), True),
     (Bucket("s3-dr-example-invoices", "us-east-1"), Bucket("s3-dr-example-invoices-dr", "us-west-2"), False),
@@ -30,9 +36,10 @@ PAIRS = (  # source, destination, whether the rule replicates delete markers
 
 FAREWELL = """\
 Where to look
-  {folder}/    1-setup.log to 4-setup-again.log: what you have just seen
+  {folder}/    1-setup.log to 6-setup-again.log: what you have just seen
   {page}    the evidence of the verify, for a browser
   examples/inventory/pairs.yml    the two pairs: copy it, and choose bucket names of your own
+  docs/recovery.md    what to prepare, and what to do when a Region is lost
   README.md    what each part does, and what it costs on AWS
 
 The same playbooks on real AWS, with the credentials that boto3 finds (AWS_PROFILE, for example)
@@ -40,6 +47,8 @@ The same playbooks on real AWS, with the credentials that boto3 finds (AWS_PROFI
   ansible-playbook -i your-pairs.yml playbooks/setup.yml
   ansible-playbook -i your-pairs.yml playbooks/verify.yml
   ansible-playbook -i your-pairs.yml playbooks/alarm_drill.yml    tells whoever is subscribed, too
+  ansible-playbook -i your-pairs.yml playbooks/drill.yml    rehearses the recovery, and touches nothing of yours
+  ansible-playbook -i your-pairs.yml playbooks/failover.yml --check    says what it would do, with times
   ansible-playbook -i your-pairs.yml playbooks/teardown.yml    keeps all buckets and data, unless you name them"""
 
 
@@ -77,14 +86,18 @@ def demonstrate(env: dict[str, str]) -> None:
     playbook("verify", env, "2-verify.log", "-e", f"s3_dr_report_dir={EVIDENCE}")
     show("6. The alarms: each one fires, by a real failure on a canary, and its message is awaited")
     playbook("alarm_drill", env, "3-alarm-drill.log", "-e", f"s3_dr_report_dir={EVIDENCE}")
-    show("7. The same set-up once more changes nothing")
-    check_unchanged(playbook("setup", env, "4-setup-again.log"))
+    show("7. The disaster: us-east-1 is lost, and with it every change of a bucket's settings and of IAM")
+    lose_the_region(env)
+    show("8. us-east-1 comes back")
+    return_to_the_region(env)
+    show("9. The same set-up once more changes nothing")
+    check_unchanged(playbook("setup", env, "6-setup-again.log"))
 
 
 def playbook(name: str, env: dict[str, str], log: str, *options: str) -> str:
     """Run a playbook of the checkout, shown as it goes and kept in a log; return what it printed."""
     command = [tool("ansible-playbook"), f"playbooks/{name}.yml", *options]
-    print(f"$ {' '.join(['ansible-playbook', *command[1:]])}", flush=True)
+    print(f"$ {shlex.join(['ansible-playbook', *command[1:]])}", flush=True)
     printed = []
     with (
         (FOLDER / log).open("w", encoding="utf-8") as kept,
@@ -100,6 +113,47 @@ def playbook(name: str, env: dict[str, str], log: str, *options: str) -> str:
     if process.returncode != 0:
         raise DemoFailed(f"playbooks/{name}.yml ended with exit code {process.returncode}")
     return "".join(printed)
+
+
+def lose_the_region(env: dict[str, str]) -> None:
+    orders, copy, _delete_markers = PAIRS[0]
+    lose(env["AWS_ENDPOINT_URL"], orders)
+    print(
+        f"{orders.region} does not answer. One order was written a moment before, and had no time to leave it. "
+        "Somebody decides to go on without it.",
+        flush=True,
+    )
+    began = time.monotonic()
+    decided = {"mode": "unplanned", "reason": "us-east-1 does not answer", "accept_data_loss": list(NAMES)}
+    journey("failover", env, "4-failover.log", decided)
+    seconds = time.monotonic() - began
+    found = active_bucket(POINTER, copy.region)
+    count, has_last = go_on(found)
+    print(
+        f"\nAfter {seconds:.1f} s clients are sent to {found.region}. An application that asks the parameter {POINTER} "
+        f"there is sent to {found.name}:\nit finds {count} orders and writes the next one. "
+        f"The order of a moment before is {'there' if has_last else 'not there: that is what was lost so far'}."
+    )
+
+
+def return_to_the_region(env: dict[str, str]) -> None:
+    orders, copy, _delete_markers = PAIRS[0]
+    give_back(env["AWS_ENDPOINT_URL"], orders)
+    began = time.monotonic()
+    journey("failback", env, "5-failback.log", {"reason": "us-east-1 is back"})
+    seconds = time.monotonic() - began
+    found, alike = active_bucket(POINTER, orders.region), wait_until_alike(orders, copy)
+    print(
+        f"\nAfter {seconds:.1f} s clients are sent to {found.name} in {found.region} again. Both ends hold the same "
+        f"{alike} versions:\nthe order of a moment before and the one that was written in {copy.region}, too. "
+        "Nothing is lost."
+    )
+
+
+def journey(name: str, env: dict[str, str], log: str, options: dict[str, Any]) -> None:
+    """Fail over or fail back, both pairs by their names."""
+    variables = {f"{name}_{option}": value for option, value in {"confirm": NAMES, **options}.items()}
+    playbook(name, env, log, "-e", json.dumps(variables))
 
 
 def fill_and_compare() -> None:

@@ -25,8 +25,9 @@ LOCAL_AWS_VENV = CACHE / "venv" / "local-aws"
 LOCAL_AWS_PYTHON = LOCAL_AWS_VENV / "bin" / "python"
 
 TREE = CACHE / "tree"
+RECOVERY_TREE = CACHE / "tree-recovery"
 MOTO_TREE = CACHE / "tree-moto"
-"""ansible-test runs integration targets of one tree one after the other, so those on moto have a tree of their own."""
+"""ansible-test runs integration targets of one tree one after the other, so what runs beside them has its own."""
 
 
 def collection_in(top: Path) -> Path:

@@ -21,6 +21,7 @@ from paths import (
     HOME,
     LOCAL_AWS_PYTHON,
     MOTO_TREE,
+    RECOVERY_TREE,
     ROOT,
     STATE,
     TREE,
@@ -115,10 +116,22 @@ def build(log: Log) -> None:
     report(log, archive.problems(folder))
 
 
+RECOVERY_TARGETS = "recovery/"
+"""The alias of the targets of recovery: half of all, so that both halves can run at the same time."""
+
+
 def integration(log: Log) -> None:
     """One target per module, against a local AWS of its own. See README.md here for how its address gets there."""
+    chosen = log.arguments or ("--exclude", RECOVERY_TARGETS)
     with alone("integration"), local_aws(log, "integration") as aws:
-        run_targets(log, TREE, aws, *log.arguments, replicates=True)
+        run_targets(log, TREE, aws, *chosen, replicates=True)
+
+
+def integration_recovery(log: Log) -> None:
+    """The targets of recovery, against a local AWS of their own."""
+    tree.main(RECOVERY_TREE)
+    with alone("integration-recovery"), local_aws(log, "integration-recovery") as aws:
+        run_targets(log, RECOVERY_TREE, aws, *(log.arguments or (RECOVERY_TARGETS,)), replicates=True)
 
 
 # Targets that moto can stand under, less the tasks with these tags. README.md here says what it lacks.
@@ -185,7 +198,7 @@ def report(log: Log, problems: list[str]) -> None:
 
 # In this order: the longest first, then what takes seconds, then the others.
 STAGES: dict[str, Stage] = {
-    "integration": integration,  # it takes as long as all others together
+    "integration": integration,
     "hygiene": check_hygiene,
     "ruff": ruff,
     "mypy": mypy,
@@ -194,6 +207,7 @@ STAGES: dict[str, Stage] = {
     "contract": contract,
     "eda": eda,
     "sanity": sanity,
+    "integration-recovery": integration_recovery,
     "molecule": molecule,
     "ansible-lint": ansible_lint,
     "docs": docs,

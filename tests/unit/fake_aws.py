@@ -16,6 +16,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
+from .fake_services.access_points import FakeAccessPoints
 from .fake_services.calls import OWNER, READING, Answer, Call, client_error
 from .fake_services.cloudtrail import FakeCloudTrail
 from .fake_services.dashboards import FakeDashboards
@@ -29,7 +30,9 @@ from .fake_services.systems_manager import FakeSystemsManager
 __all__ = ["OWNER", "READING", "Answer", "Bucket", "Call", "FakeAws", "Key", "Queue", "Role", "client_error"]
 
 
-class FakeAws(FakeQueues, FakeCloudTrail, FakeDashboards, FakeKms, FakeMonitoring, FakeSystemsManager):
+class FakeAws(
+    FakeQueues, FakeCloudTrail, FakeDashboards, FakeKms, FakeMonitoring, FakeSystemsManager, FakeAccessPoints
+):
     """All services of all accounts. `interrupt` is asked before each call and may raise."""
 
     def __init__(self) -> None:

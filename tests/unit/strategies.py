@@ -12,6 +12,13 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.access_points import (
+    BLOCKS,
+    READY,
+    AccessPoint,
+    Member,
+    access_point_wish,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import (
     Subscription,
     Topics,
@@ -384,6 +391,28 @@ def dashboards_wishes(account: Account) -> st.SearchStrategy[Wish]:
 
 
 @st.composite
+def access_points_wishes(draw: st.DrawFn, account: Account) -> Wish:
+    """An access point of up to three Regions, with up to two statements of its policy."""
+    regions = draw(st.lists(st.sampled_from(REGIONS), min_size=1, max_size=3, unique=True))
+    sids = draw(st.lists(words, min_size=1, max_size=2, unique=True))
+    point = AccessPoint(
+        draw(words),
+        tuple(Member(f"bucket-in-{region}", region) for region in regions),
+        draw(st.dictionaries(st.sampled_from(BLOCKS), st.booleans())),
+        tuple(_statement(sid) for sid in sids),
+        draw(st.sampled_from([(), ("gone",)])),
+    )
+    return access_point_wish(point, account, draw(st.sampled_from([None, {"Alias": "mabc.mrap"}])))
+
+
+def _statement(sid: str) -> Document:
+    of = {"abc": "arn:aws:s3::111122223333:accesspoint/mabc.mrap"}.get(sid, "{access_point}")
+    principal = {"AWS": ["arn:aws:iam::111122223333:root", "arn:aws:iam::222233334444:root"]}
+    actions = ["s3:PutObject", "s3:GetObject"]
+    return {"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": actions, "Resource": f"{of}/object/*"}
+
+
+@st.composite
 def pair_wishes(draw: st.DrawFn, *traits: str) -> Wish:
     """What a pair wishes of an AWS that holds nothing."""
     pair, whose = draw(declared(*traits))
@@ -400,6 +429,7 @@ def _module_wishes(account: Account) -> dict[str, st.SearchStrategy[Wish]]:
         "operations": operations_wishes(account),
         "events": events_wishes(account),
         "dashboards": dashboards_wishes(account),
+        "access points": access_points_wishes(account),
     }
 
 
@@ -430,6 +460,7 @@ _MODULES = {
     "ssm": "operations",
     "ops_item": "operations",
     "cloudwatch_dashboard": "dashboards",
+    "multi_region_access_point": "access points",
 }
 _QUEUES = accounts.flatmap(lambda account: events_wishes(account, "sqs", encrypted=True))
 _WISHES = {
@@ -619,6 +650,15 @@ def foreign(kind: str, mine: Document) -> st.SearchStrategy[Document]:
         "ssm_parameter": st.just(_ours_by_tag({**mine, "Value": "changed by hand"})),
         "ssm_document": st.just(_ours_by_tag({**mine, "Content": {}})),
         "ops_item": st.just({**mine, "Severity": "4"}),
+        "multi_region_access_point": st.just(
+            {
+                **mine,
+                "PublicAccessBlock": {**dict.fromkeys(BLOCKS, True), **mine.get("PublicAccessBlock", {})},
+                "Status": READY,
+                "Alias": "mabc.mrap",
+            }
+        ),
+        "multi_region_access_point_policy": foreign_policies(),
         "metric_alarm": st.just({**mine, "Threshold": 7.0, "Unit": "Count", "AlarmActions": []}),
         "composite_alarm": st.just({**mine, "AlarmRule": "FALSE", "ActionsEnabled": False}),
     }
@@ -685,7 +725,7 @@ _unseen = st.just({UNSEEN: "these credentials may not read it"})
 def wishes_and_worlds(draw: st.DrawFn) -> tuple[Wish, Observed]:
     """All that one module may wish, and what AWS may hold."""
     if draw(st.booleans()):
-        wish = draw(wishes("alarms", "trail", "topics", "operations", "events"))
+        wish = draw(wishes("alarms", "trail", "topics", "operations", "events", "access points"))
         return wish, draw(worlds(wish))
     found = draw(declared())
     world = draw(pair_worlds(found))

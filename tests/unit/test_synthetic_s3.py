@@ -258,6 +258,37 @@ def test_above_the_rate_it_is_busy() -> None:
     assert [store.answer(request).status for _attempt in range(3)] == [200, 200, 503]
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_is_deleted_is_listed_no_more(layout: str) -> None:
+    shape = shaped(layout)
+    bucket = buckets_of(shape)[SOURCE]
+    rows = held(bucket)
+    gone, kept = [row for number, row in enumerate(rows) if number % 3 == 0], [rows[1], rows[2]]
+    with SyntheticS3(shape) as endpoint:
+        s3 = client(endpoint.url)
+        for begin in range(0, len(gone), 1000):
+            objects = [{"Key": row[0], "VersionId": row[1]} for row in gone[begin : begin + 1000]]
+            answer = s3.delete_objects(Bucket=SOURCE, Delete={"Objects": objects, "Quiet": True})
+            assert "Errors" not in answer
+        found = [row[:2] for row in listed(s3.get_paginator("list_object_versions").paginate(Bucket=SOURCE))]
+        assert sorted(found) == sorted(row[:2] for row in rows if row not in gone)
+        assert kept[0][:2] in found
+        assert "Uploads" not in s3.list_multipart_uploads(Bucket=SOURCE)
+        other = s3.get_paginator("list_object_versions").paginate(Bucket=REPLICA)
+        assert sum(1 for _row in listed(other)) == count_rows(buckets_of(shape)[REPLICA])
+
+
+def test_single_deletions_are_put_off() -> None:
+    with SyntheticS3(Shape(keys=10), Faults(busy_every=4)) as endpoint:
+        s3 = client(endpoint.url)
+        objects = [{"Key": row[0], "VersionId": row[1]} for row in held(buckets_of(Shape(keys=10))[SOURCE])]
+        answer = s3.delete_objects(Bucket=SOURCE, Delete={"Objects": objects, "Quiet": True})
+        assert [error["Code"] for error in answer["Errors"]] == ["SlowDown", "SlowDown"]
+        assert [error["Key"] for error in answer["Errors"]] == [objects[3]["Key"], objects[7]["Key"]]
+        left = s3.list_object_versions(Bucket=SOURCE)["Versions"]
+        assert [row["Key"] for row in left] == [objects[3]["Key"], objects[7]["Key"]]
+
+
 def test_an_answer_waits_for_the_latency() -> None:
     with SyntheticS3(Shape(keys=10), Faults(latency_ms=50)) as endpoint:
         connection, began = HTTPConnection(urlsplit(endpoint.url).netloc), time.monotonic()

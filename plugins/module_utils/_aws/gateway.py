@@ -19,6 +19,7 @@ from .._core.kinds import canonical
 from .._core.model import UNSEEN, Address, Document, Step
 from .._core.plan import waves
 from . import (
+    access_point_rows,
     alarm_rows,
     cloudtrail_rows,
     dashboard_rows,
@@ -29,9 +30,9 @@ from . import (
     s3_rows,
     systems_manager_rows,
 )
-from .contents import NotDeleted
-from .row import MOST_AT_ONCE, Client, ClientFor, Row
-from .sdk_errors import DENIED, NO_ANSWER, ClientError, ResponseParserError, error_code, in_short
+from .deletion import NotDeleted
+from .row import MOST_AT_ONCE, Client, ClientFor, Row, Running
+from .sdk_errors import DENIED, NO_ANSWER, THROTTLED, ClientError, ResponseParserError, error_code, in_short
 
 ROWS: dict[str, Row] = {
     **s3_rows.ROWS,
@@ -42,6 +43,7 @@ ROWS: dict[str, Row] = {
     **event_rows.ROWS,
     **dashboard_rows.ROWS,
     **systems_manager_rows.ROWS,
+    **access_point_rows.ROWS,
     **fact_rows.ROWS,
 }
 
@@ -53,22 +55,6 @@ _EVENTUAL_SECONDS = 120.0
 """AWS's own tools give versioning, new buckets and new policies about two minutes to be seen everywhere."""
 _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 5.0
-
-THROTTLED = (
-    "Throttling",
-    "ThrottlingException",
-    "RequestLimitExceeded",
-    "TooManyRequestsException",
-    "SlowDown",
-    "500",
-    "503",
-    "ServiceUnavailable",
-    "InternalError",
-    "InternalFailure",
-    "ServiceFailure",
-    "KMSInternalException",
-)
-"""Answers that any service may give for a while, and gives again after the SDK's own five attempts when it is busy."""
 
 
 class AwsFailure(Exception):
@@ -93,6 +79,10 @@ class Gateway:
         """The steps carried out so far, so that a failure can say what is done and what is not."""
         self.seen: set[Address] = set()
         """The addresses that were read back as they were written."""
+        self.kept: list[NotDeleted] = []
+        """What S3 kept of the buckets whose contents were to be deleted."""
+        self.running = Running()
+        """What the steps that take long tell meanwhile."""
 
     def observe(self, addresses: Iterable[Address], optional: Iterable[Address] = ()) -> dict[Address, Document | None]:
         """Read all documents at the same time, over all Regions. None stands for a document that does not exist.
@@ -122,9 +112,15 @@ class Gateway:
         steps = list(steps)
         self._make_clients([step.address for step in steps])
         with ThreadPoolExecutor(max_workers=_THREADS) as pool:
-            for wave in waves(steps):
-                for running in [pool.submit(self._carry_out_chain, chain) for chain in wave]:
-                    running.result()
+            try:
+                for wave in waves(steps):
+                    for running in [pool.submit(self._carry_out_chain, chain) for chain in wave]:
+                        running.result()
+            except AwsFailure:
+                raise  # what goes on beside it may come to its end
+            except BaseException:  # a signal
+                self.running.stopped.set()
+                raise
 
     def _make_clients(self, addresses: list[Address]) -> None:
         """Make the clients one after the other, since boto3's sessions are not safe to share between threads."""
@@ -194,10 +190,8 @@ class Gateway:
         except ClientError as error:
             raise AwsFailure(_explain(step.address, verb, row, error)) from error
         except NotDeleted as error:
-            raise AwsFailure(
-                f"{step.address}: {error}. Versions under Object Lock are never forced: wait for their retention to "
-                "end, or keep the bucket."
-            ) from error
+            self.kept.append(error)
+            raise AwsFailure(f"{step.address}: {error}") from error
         except NO_ANSWER as error:
             raise AwsFailure(_explain_connection(step.address, error)) from error
 
@@ -251,6 +245,8 @@ class Gateway:
             self._wait_for_turn(step.address, row.writes_per_second)
         if step.after is not None:
             row.write(client, step.address, step.before, step.after)
+        elif step.before is not None and row.remove_at_length is not None:
+            row.remove_at_length(client, step.address, self.running)
         elif step.before is not None:
             row.remove(client, step.address, step.before)
 

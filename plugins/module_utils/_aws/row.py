@@ -7,8 +7,10 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from .._core.model import Address, Document
@@ -33,6 +35,22 @@ class Eventual:
         return code == self.code and self.text in message
 
 
+class Running:
+    """Between a run and those of its steps that take long.
+
+    Attributes:
+        stopped: set when the run is to end: such a step then ends with the call that it is in.
+        progress: how far each of them is, by the name of the thing.
+        not_after: by bucket, the last second of whose versions it is known that another bucket holds them. What was
+            written later is kept.
+    """
+
+    def __init__(self) -> None:
+        self.stopped = threading.Event()
+        self.progress: dict[str, str] = {}
+        self.not_after: dict[str, datetime] = {}
+
+
 MOST_AT_ONCE = 100
 """How many documents `read_many` is asked for: the most names that CloudWatch's DescribeAlarms takes."""
 
@@ -46,7 +64,8 @@ class Row:
     says that others write parts of the document, and that a write replaces all of it; `is_new` whether a document is
     what AWS gives a thing that was made a moment ago. `read_many` reads several
     documents of one Region at once, in their order, at most `MOST_AT_ONCE`. `writes_per_second` is AWS's limit for an
-    account and Region, where it is so low that a plan reaches it.
+    account and Region, where it is so low that a plan reaches it. `remove_at_length` is called in place of
+    `remove` where that may take minutes.
     """
 
     service: str
@@ -61,6 +80,7 @@ class Row:
     is_new: Callable[[Document], bool] = lambda document: False
     read_many: Callable[[Client, Sequence[Address]], list[Document | None]] | None = None
     writes_per_second: float | None = None
+    remove_at_length: Callable[[Client, Address, Running], None] | None = None
 
 
 def never_written(client: Client, address: Address, before: Document | None, after: Document) -> None:

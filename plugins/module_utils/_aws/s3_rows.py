@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from .._core.model import Address, Document
-from .contents import count_contents, delete_contents
-from .row import Client, Eventual, Row, never_removed, never_written
+from .contents import count_contents
+from .deletion import delete_contents
+from .row import Client, Eventual, Row, Running, never_removed, never_written
 from .sdk_errors import ClientError
 
 NO_BUCKET = frozenset({"NoSuchBucket", "404"})
@@ -38,13 +39,13 @@ def _create_bucket(client: Client, address: Address, before: Document | None, af
     client.create_bucket(Bucket=address.name, **location)
 
 
-def _delete_bucket(client: Client, address: Address, before: Document) -> None:
+def _delete_bucket(client: Client, address: Address, running: Running) -> None:
     """What was still on its way when the contents were deleted, a replica or a log file, is deleted as well."""
     try:
         client.delete_bucket(**bucket_args(address))
     except ClientError as error:
         if error.response["Error"]["Code"] == "BucketNotEmpty":
-            delete_contents(client, address.name, address.account)
+            delete_contents(client, address.name, address.account, running)
         raise  # the gateway tries again for a while
 
 
@@ -53,8 +54,8 @@ def _read_contents(client: Client, address: Address) -> Document | None:
     return counts if any(counts.values()) else None
 
 
-def _delete_contents(client: Client, address: Address, before: Document) -> None:
-    delete_contents(client, address.name, address.account)
+def _delete_contents(client: Client, address: Address, running: Running) -> None:
+    delete_contents(client, address.name, address.account, running)
 
 
 def _read_versioning(client: Client, address: Address) -> Document | None:
@@ -153,23 +154,25 @@ ROWS = {
         "s3",
         _read_bucket,
         _create_bucket,
-        _delete_bucket,
+        never_removed,
         {"read": "s3:ListBucket", "write": "s3:CreateBucket", "remove": "s3:DeleteBucket"},
         missing=NO_BUCKET,
         eventual=(Eventual("OperationAborted"), Eventual("BucketNotEmpty")),
         seen_later=True,
+        remove_at_length=_delete_bucket,
     ),
     "bucket_contents": Row(
         "s3",
         _read_contents,
         never_written,
-        _delete_contents,
+        never_removed,
         {
             "read": "s3:ListBucketVersions, s3:ListBucketMultipartUploads",
             "write": "",
             "remove": "s3:DeleteObject, s3:DeleteObjectVersion, s3:AbortMultipartUpload",
         },
         missing=NO_BUCKET,
+        remove_at_length=_delete_contents,
     ),
     "bucket_versioning": Row(
         "s3",

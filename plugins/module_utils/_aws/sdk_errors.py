@@ -26,13 +26,39 @@ except ImportError:  # AnsibleAWSModule reports it with the way to install it; u
         """Stands in for the SDK's error when there is no SDK."""
 
 
-__all__ = ["DENIED", "NO_ANSWER", "BotoCoreError", "ClientError", "ResponseParserError", "error_code", "in_short"]
+__all__ = [
+    "DENIED",
+    "NO_ANSWER",
+    "THROTTLED",
+    "BotoCoreError",
+    "ClientError",
+    "ResponseParserError",
+    "error_code",
+    "in_short",
+]
 
 NO_ANSWER = (BotoCoreError, ResponseParserError)
 """What the SDK raises when there is no answer of AWS, or one that cannot be read, since it broke off."""
 
 DENIED = ("403", "AccessDenied", "AccessDeniedException", "Forbidden", "AuthorizationError", "MethodNotAllowed")
 """The codes by which AWS says that somebody may not."""
+
+
+THROTTLED = (
+    "Throttling",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "SlowDown",
+    "500",
+    "503",
+    "ServiceUnavailable",
+    "InternalError",
+    "InternalFailure",
+    "ServiceFailure",
+    "KMSInternalException",
+)
+"""Answers that any service may give for a while, and gives again after the SDK's own five attempts when it is busy."""
 
 
 def error_code(error: ClientError) -> str:

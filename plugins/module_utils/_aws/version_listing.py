@@ -19,8 +19,8 @@ from typing import Any, TypeAlias
 
 from .._core.versions import Version
 from .canary import Side
-from .gateway import THROTTLED, explain_connection
-from .sdk_errors import DENIED, BotoCoreError, ClientError, ResponseParserError, error_code
+from .gateway import explain_connection
+from .sdk_errors import DENIED, THROTTLED, BotoCoreError, ClientError, ResponseParserError, error_code
 
 PAGES_AHEAD = 4
 """Enough to keep the reader busy while the other end is slower; some 2 MB."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from .access_points import canonical_access_point, canonical_access_policy, put_access_point, put_policy, take_policy
 from .dashboard_body import canonical_body
 from .merging import (
     Put,
@@ -359,6 +360,8 @@ KINDS: Mapping[str, Kind] = {
     "bucket_policy": Kind(20, put_statements, take_statements, canonical_policy),
     "kms_key_policy": Kind(20, put_statements, take_all_but_last, canonical_policy),
     "bucket_replication": Kind(30, _put_replication, _take_replication, _canonical_replication),
+    "multi_region_access_point": Kind(35, put_access_point, remove, canonical_access_point),
+    "multi_region_access_point_policy": Kind(36, put_policy, take_policy, canonical_access_policy),
     "trail": Kind(40, put_owned, take_owned),
     "trail_logging": Kind(45, replace_fields, remove),
     "trail_event_selectors": Kind(50, _put_selectors, _take_selectors, _canonical_selectors),

@@ -18,7 +18,7 @@ from typing import Any
 
 from .checks import Verdict
 from .evidence_words import count, mapping, mappings, number, printable, text, texts, verdict_in
-from .merging import owner_tags
+from .merging import is_ours, owner_tags
 from .model import (
     PAIR_NAME,
     UNSEEN,
@@ -127,6 +127,7 @@ def state_wish(
         observed: what the Region holds.
     """
     address = _parameter_address(place, account, region)
+    _check_is_state(address, observed.get(address))
     there = told_of(place, account, region, observed)
     unwanted: dict[Address, Document] = {}
     if not place.ops_item:
@@ -144,8 +145,25 @@ def state_wish(
 
 
 def removal_wish(place: Place, account: Account, region: str, observed: Observed) -> Wish:
-    """What goes in a Region: the parameter, and the OpsItem is resolved, if the credentials may look for it."""
+    """What goes in a Region: the parameter, and the OpsItem is resolved, if the credentials may look for it.
+
+    Raises:
+        Refused: the parameter is another one of this collection's, such as the pointer to the active end.
+    """
+    parameter = _parameter_address(place, account, region)
+    _check_is_state(parameter, observed.get(parameter))
     return {address: {} for address in addresses(place, account, region) if is_seen(observed.get(address))}
+
+
+def _check_is_state(address: Address, document: Document | None) -> None:
+    """Raise Refused when the parameter says something else in this collection's words, which a client may follow."""
+    value = (document or {}).get("Value")
+    schema = text(value, "schema") if isinstance(value, Mapping) else ""
+    if is_ours(document) and schema not in ("", SCHEMA):
+        raise Refused(
+            f"{address}: it holds {schema} and is no state of a pair. Choose another `path`, one that no other role of "
+            "this collection has."
+        )
 
 
 def item_note(place: Place, account: Account, region: str, observed: Observed) -> str | None:

@@ -22,25 +22,29 @@ _MINUTE, _HOUR, _DAY = 60, 60 * 60, 24 * 60 * 60
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many versions have been compared since the run began, and of how many; `None`: nobody knows."""
+    """How many versions have been compared since the run began, and of how many; `None`: nobody knows.
+
+    `what` is another word where they are not compared, such as `replicated`.
+    """
 
     compared: int
     expected: int | None = None
+    what: str = "compared"
 
     def as_text(self) -> str:
         """As it is handed from the module to the action plugin."""
-        return json.dumps({"compared": self.compared, "expected": self.expected})
+        return json.dumps({"compared": self.compared, "expected": self.expected, "what": self.what})
 
     @classmethod
     def of_text(cls, text: str) -> Count | None:
         """The other way round; `None` for a text that is no count."""
         try:
             value = json.loads(text)
-            compared, expected = value["compared"], value["expected"]
+            compared, expected, what = value["compared"], value["expected"], value["what"]
         except (KeyError, TypeError, ValueError):
             return None
-        known = isinstance(compared, int) and (expected is None or isinstance(expected, int))
-        return cls(compared, expected) if known else None
+        known = isinstance(compared, int) and (expected is None or isinstance(expected, int)) and isinstance(what, str)
+        return cls(compared, expected, what) if known else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ class Reading:
 
 def remembered(readings: Sequence[Reading], latest: Reading) -> tuple[Reading, ...]:
     """The readings that the rate is taken from. A count that falls is a new one, so nothing before it matters."""
-    if readings and readings[-1].count.compared > latest.count.compared:
+    before = readings[-1].count if readings else latest.count
+    if before.compared > latest.count.compared or before.what != latest.count.what:
         return (latest,)
     return (*(reading for reading in readings if reading.at >= latest.at - WINDOW), latest)
 
@@ -87,7 +92,7 @@ def last_line(name: str, count: Count, seconds: float) -> str:
 
 
 def _versions(name: str, count: Count) -> str:
-    return f"{name}: {count.compared:,} version{'' if count.compared == 1 else 's'} compared"
+    return f"{name}: {count.compared:,} version{'' if count.compared == 1 else 's'} {count.what}"
 
 
 def _two_digits(number: float) -> str:

@@ -30,8 +30,8 @@ from .plan import Observed
 from .replication import bucket_address, key_address
 
 _MOST_NAMED = 3
-_OUR_STATEMENT = re.compile(r"S3Dr[A-Za-z0-9]*[0-9a-f]{8}(Replicas|Bucket)")
-"""The Sid of a statement that a pair of this collection put into a policy, see `policies.statement_id`."""
+_OUR_STATEMENT = re.compile(r"S3Dr[A-Za-z0-9]*[0-9a-f]{8}(Replicas|Bucket)|S3DrFence[0-9a-f]{8}")
+"""The Sid of a statement that this collection put into a policy, see `policies.statement_id` and `fence.fence_sid`."""
 
 Renaming: TypeAlias = "Callable[[str], str]"
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
@@ -27,6 +27,7 @@ from .._core.model import GLOBAL, Account, Accounts, End, InvalidInput, Pair
 try:
     from boto3.session import Session
     from botocore.config import Config
+    from botocore.session import Session as BotocoreSession
 except ImportError:
     pass  # AnsibleAWSModule reports it with the way to install it
 
@@ -59,6 +60,16 @@ def _config() -> Any:
         max_pool_connections=32,
         user_agent_extra="crossregion.s3_dr",
     )
+
+
+def _connection_of(keys: Mapping[str, str]) -> Connection:
+    """What STS gives for a role."""
+    return {
+        "profile_name": None,
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+    }
 
 
 class Clients:
@@ -115,9 +126,17 @@ class Clients:
         reach_ip_addresses(client)
         return client
 
+    def acting_with(self, service: str, region: str, keys: Mapping[str, str]) -> Any:
+        """A client that acts with what STS gave for a role, and with nothing else."""
+        with self._making:
+            return self._make(service, region, _connection_of(keys))
+
     def _session(self, profile: str | None) -> Any:
         if profile not in self._sessions:
-            self._sessions[profile] = Session(profile_name=profile)
+            session = BotocoreSession()
+            # Before 1.40, botocore asks the STS of us-east-1 for several Regions, unless it is told otherwise.
+            session.set_config_variable("sts_regional_endpoints", "regional")
+            self._sessions[profile] = Session(botocore_session=session, profile_name=profile)
         return self._sessions[profile]
 
     def accounts_of(self, pair: Pair, credentials: Mapping[str, Credentials]) -> Accounts:
@@ -163,7 +182,7 @@ class Clients:
         Raises:
             AwsFailure: they are not valid, a role cannot be assumed, or AWS cannot be reached.
         """
-        return self._connect(replace(end, region=region), credentials)[0]
+        return self._connect(End(end.bucket, region, account_id=end.account_id), credentials)[0]
 
     def _sign_in(self, end: End, credentials: Credentials) -> Account:
         account, connection = self._connect(end, credentials)
@@ -205,13 +224,7 @@ class Clients:
             ) from error
         except NO_ANSWER as error:
             raise AwsFailure(f"bucket '{end.bucket}': {explain_connection(error)}") from error
-        keys = answer["Credentials"]
-        return {
-            "profile_name": None,
-            "aws_access_key_id": keys["AccessKeyId"],
-            "aws_secret_access_key": keys["SecretAccessKey"],
-            "aws_session_token": keys["SessionToken"],
-        }
+        return _connection_of(answer["Credentials"])
 
     def _count(self, model: Any, **_rest: Any) -> None:
         self._calls[model.name] += 1

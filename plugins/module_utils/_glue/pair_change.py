@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""A pair set up, paused and taken down: the checks before the plan, and the proof after it.
+"""A pair set up and paused: the checks before the plan, and the proof after it.
 
 This module util is PRIVATE to the collection.
 """
@@ -26,8 +26,6 @@ from .._core.preflight import Check, Status, fact_addresses, facts_of_a_change, 
 from .._core.proofs import flights_of_destinations, unproven
 from .._core.replication import (
     Intent,
-    beyond_reach_notes,
-    bucket_deletion_wish,
     check_buckets,
     enabled_again_notes,
     gap_notes,
@@ -37,7 +35,6 @@ from .._core.replication import (
     object_lock_newly,
     optional_addresses,
     pair_addresses,
-    pair_removal_wish,
     pair_wish,
     roles_kept_notes,
     statements_owed,
@@ -186,29 +183,3 @@ class Setup:
 
 def _text(time: datetime) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def take_down(module: AnsibleAWSModule, clients: Clients, gateway: Gateway, pair: Pair) -> dict[str, Any]:
-    """Remove what is the pair's, and the buckets that are named."""
-    accounts = clients.accounts_of(pair, credentials_from(module.params))
-    named = module.params["delete_buckets"]
-    beyond = [end.bucket for end in pair.ends() if not accounts[end.bucket].ours]
-    if set(named) & set(beyond):
-        raise InvalidInput(
-            f"pair '{pair.name}': this task has no credentials of the account of {', '.join(beyond)}, so it cannot "
-            "delete it. Leave it out of `delete_buckets`, or give that end credentials."
-        )
-    addresses = pair_addresses(pair, accounts)
-    deletions = [
-        address for end in pair.ends() if end.bucket in named for address in bucket_deletion_wish(end, accounts)
-    ]
-    seen: dict[str, Any] = {}
-
-    def goal(observed: Observed) -> tuple[Wish, Wish]:
-        unwanted = pair_removal_wish(pair, accounts, observed, named)
-        seen["notes"] = [*roles_kept_notes(unwanted, observed), *beyond_reach_notes(pair, accounts)]
-        seen["foreign_rules"] = rules_beside(pair, accounts, observed)
-        return {}, without_roles_in_use(unwanted, observed)
-
-    result = reconcile(module, gateway, [*addresses, *deletions], goal, optional_addresses(addresses))
-    return {**result, **seen}

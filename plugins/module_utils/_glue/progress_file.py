@@ -42,7 +42,7 @@ class ProgressFile:
         """The file that the action plugin of this task looks at, if it does."""
         return cls(os.environ.get(VARIABLE))
 
-    def report(self, compared: int, expected: int | None = None) -> None:
+    def report(self, compared: int, expected: int | None = None, what: str = "compared") -> None:
         """Say how many versions have been compared since the run began, of how many; cheap, from any thread.
 
         What comes within a second of the last writing is kept for the next, or for `flush`.
@@ -50,7 +50,7 @@ class ProgressFile:
         if self._path is None:
             return
         with self._lock:
-            self._unwritten = Count(compared, expected)
+            self._unwritten = Count(compared, expected, what)
             if self._clock() >= self._due:
                 self._write_down(self._path, self._unwritten)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -159,24 +159,42 @@ class Verification:
         Returns:
             What the task returns, with the verdict.
         """
+        return self._telling(self._look_interruptibly)
+
+    def compare_only(self) -> dict[str, Any]:
+        """Compare the versions of all ends, and look at nothing that does not explain a difference.
+
+        A signal is for the caller to answer, who has something else to end.
+
+        Returns:
+            What a verify returns; only its comparisons and findings say something.
+        """
+        return self._telling(self._look_at_versions)
+
+    def _telling(self, look: Callable[[], None]) -> dict[str, Any]:
+        """What a look has seen, whatever ended it."""
         try:
-            with interruptible():
-                self._look()
+            look()
         except (AwsFailure, Refused, ResponseParserError) as failure:
             self._seen.checks.append(unreachable_check(self._pair, str(failure)))
-        except Interrupted as signal_name:
-            end = f"the run was ended by {signal_name} before everything was looked at. Run again."
-            self._seen.checks.append(_cut_short_check(self._pair, end))
         except NotWritten as failure:
             self._seen.checks.append(_cut_short_check(self._pair, str(failure)))
         return self._result()
 
-    def _look(self) -> None:
+    def _look_interruptibly(self) -> None:
+        try:
+            with interruptible():
+                self._look_at_versions()
+                self._look_at_monitoring()
+        except Interrupted as signal_name:
+            end = f"the run was ended by {signal_name} before everything was looked at. Run again."
+            self._seen.checks.append(_cut_short_check(self._pair, end))
+
+    def _look_at_versions(self) -> None:
         self._accounts = self._clients.accounts_of(self._pair, credentials_from(self._module.params))
         self._look_at_configuration()
         with self._canaries_meanwhile():
             self._compare_all()
-        self._look_at_monitoring()
 
     # --- configuration ----------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from botocore.exceptions import ClientError
@@ -363,3 +364,20 @@ def test_six_active_jobs(batch):
 
     batch.world.until(have_ended, "all jobs ended")
     assert most <= 6
+
+
+def test_higher_priority_pauses_another(batch, control):
+    """S3 User Guide, batch-ops-job-priority: a job can pause to let one of a higher priority run, and goes on after."""
+    control("replication", bucket=batch.source, lag_seconds=3600)
+    low = [batch.create(Priority=priority) for priority in (5, 6, 6, 6, 6, 6)]
+    for job in low:
+        batch.until(job, "Active")
+    high = batch.create(Priority=90)
+    batch.until(high, "Active")
+    assert batch.until(low[0], "Paused")["Priority"] == 5
+    waiting = batch.create(Priority=1)
+    time.sleep(0.5)
+    assert batch.describe(waiting)["Status"] == "Ready"
+    control("replication", bucket=batch.source, lag_seconds=0)
+    for job in (high, *low, waiting):
+        assert batch.until(job, *ENDED)["Status"] == "Complete"

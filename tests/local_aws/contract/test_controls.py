@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 import pytest
+from botocore.exceptions import ClientError
 
 BODY = b"some data"
 
@@ -168,3 +169,58 @@ def test_mail_that_is_read(world, control):
         attributes = sns.get_subscription_attributes(SubscriptionArn=listed["reader@example.com"])["Attributes"]
         assert attributes["PendingConfirmation"] == "false"
     assert control("mail", to="reader@example.com") == {"confirmed": []}
+
+
+# A bucket that is lost
+
+
+def test_lost_bucket_is_gone_with_its_versions(world, control):
+    """At once, with its configuration, and its name is free; the other end is as it was."""
+    source, destination = world.pair()
+    versions = {world.put(source), world.put(source, "other")}
+    world.settle(source, "key", "other")
+    world.s3_of(source).create_multipart_upload(Bucket=source, Key="upload")
+    assert control("loss", bucket=source)["versions"] == 2
+    s3 = world.s3_of(source)
+    with pytest.raises(ClientError, match="404"):
+        s3.head_bucket(Bucket=source)
+    assert world.version_ids(destination) == versions
+    s3.create_bucket(Bucket=source)
+    assert world.versions(source) == []
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=source)
+    assert "Status" not in s3.get_bucket_versioning(Bucket=source)
+    with pytest.raises(ClientError, match="ReplicationConfigurationNotFoundError"):
+        s3.get_bucket_replication(Bucket=source)
+
+
+def test_what_waits_when_a_bucket_is_lost(world, control):
+    """What is in it never arrives; what is on its way to it fails."""
+    source, destination = world.pair()
+    control("replication", bucket=source, lag_seconds=1)
+    world.put(source)
+    control("loss", bucket=destination)
+    assert world.until_final(source) == "FAILED"
+    source, destination = world.pair()
+    control("replication", bucket=source, lag_seconds=1)
+    world.put(source)
+    control("loss", bucket=source)
+    time.sleep(1.5)
+    assert world.versions(destination) == []
+
+
+def test_object_lock_does_not_keep_a_lost_bucket(world, control):
+    """It keeps callers from deleting; a bucket that is destroyed is not asked."""
+    bucket = world.name("bucket")
+    s3 = world.client("s3")
+    s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    until = datetime.now(UTC) + timedelta(days=1)
+    s3.put_object(Bucket=bucket, Key="key", Body=BODY, ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=until)
+    assert control("loss", bucket=bucket)["versions"] == 1
+    with pytest.raises(ClientError, match="404"):
+        s3.head_bucket(Bucket=bucket)
+
+
+def test_loss_of_a_bucket_that_is_not_there(control):
+    """A name that nobody has is a mistake in the test."""
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        control("loss", bucket="contract-never-was")

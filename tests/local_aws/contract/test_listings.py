@@ -205,3 +205,51 @@ def test_tags_of_any_version(world):
     with pytest.raises(ClientError) as caught:
         s3.head_object(Bucket=bucket, Key="key")
     assert caught.value.response["Error"]["Code"] == "404"
+
+
+def test_deletion_of_one_version_among_others(world):
+    """S3 User Guide, DeletingObjectVersions: only that version goes; the newest of the others is current."""
+    bucket = world.bucket()
+    written = [world.put(bucket, body=str(number).encode()) for number in range(4)]
+    s3 = world.s3_of(bucket)
+    marker = s3.delete_object(Bucket=bucket, Key="key")["VersionId"]
+    for gone, left in (
+        (written[1], []),
+        (marker, [3, 2, 0]),
+        (written[3], [2, 0]),
+        (written[0], [2]),
+        (written[2], []),
+    ):
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "key", "VersionId": gone}]})
+        if left:
+            rows = [(row["VersionId"], row["IsLatest"]) for row in world.versions(bucket)]
+            assert rows == [(written[number], number == left[0]) for number in left]
+            assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == str(left[0]).encode()
+    assert world.versions(bucket) == world.versions(bucket, "DeleteMarkers") == []
+
+
+def test_listing_goes_on_after_a_version_that_was_deleted(world):
+    """S3 API, ListObjectVersions: the markers say where to go on. Who empties a bucket deletes page by page."""
+    bucket = world.bucket()
+    written = [world.put(bucket) for _number in range(7)]
+    last = world.put(bucket, "other")
+    s3, seen = world.s3_of(bucket), []
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": 2}):
+        rows = [{"Key": row["Key"], "VersionId": row["VersionId"]} for row in page["Versions"]]
+        seen += [row["VersionId"] for row in rows]
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": rows})
+    assert seen == [*reversed(written), last]
+    assert world.versions(bucket) == []
+
+
+def test_listing_goes_on_where_it_was(world):
+    """The same when newer versions are still there: none is listed twice."""
+    bucket = world.bucket()
+    written = [world.put(bucket) for _number in range(5)]
+    s3 = world.s3_of(bucket)
+    page = s3.list_object_versions(Bucket=bucket, MaxKeys=3)
+    for number in (2, 1):  # the last that was listed, and the next
+        s3.delete_object(Bucket=bucket, Key="key", VersionId=written[number])
+    markers = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+    rest = s3.list_object_versions(Bucket=bucket, **markers)["Versions"]
+    assert [row["VersionId"] for row in rest] == [written[0]]

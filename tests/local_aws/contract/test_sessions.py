@@ -41,6 +41,14 @@ def foreign_role(world):
     return make
 
 
+def allow_buckets(world, role):
+    iam, name = world.client("iam", account=world.other_account), role.rpartition("/")[2]
+    statement = {"Effect": "Allow", "Action": "s3:CreateBucket", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_role_policy(RoleName=name, PolicyName="buckets", PolicyDocument=document)
+    world.cleanup.callback(iam.delete_role_policy, RoleName=name, PolicyName="buckets")
+
+
 def assume(world, role, **options):
     return world.client("sts").assume_role(RoleArn=role, RoleSessionName="contract", **options)
 
@@ -60,6 +68,7 @@ def client(world, credentials, service):
 def test_session_acts_in_the_account_of_the_role(world, own, foreign_role, path):
     """STS API, AssumeRole and GetCallerIdentity; what the session makes belongs to the role's account."""
     role = foreign_role(trust(own), Path=path)
+    allow_buckets(world, role)
     credentials = assume(world, role)["Credentials"]
     identity = client(world, credentials, "sts").get_caller_identity()
     assert identity["Account"] == world.other_account
@@ -67,7 +76,7 @@ def test_session_acts_in_the_account_of_the_role(world, own, foreign_role, path)
     assert identity["Arn"] == f"arn:aws:sts::{world.other_account}:assumed-role/{name}/contract"
     s3, bucket = client(world, credentials, "s3"), world.name("bucket")
     s3.create_bucket(Bucket=bucket)
-    world.cleanup.callback(s3.delete_bucket, Bucket=bucket)
+    world.cleanup.callback(world.client("s3", account=world.other_account).delete_bucket, Bucket=bucket)
     world.client("s3", account=world.other_account).head_bucket(Bucket=bucket, ExpectedBucketOwner=world.other_account)
 
 

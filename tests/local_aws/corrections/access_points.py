@@ -7,6 +7,7 @@ AWS takes a minute or two; here it is the replication lag.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 from xml.etree import ElementTree
@@ -21,10 +22,13 @@ from .queue import queue
 
 uses("services.s3", "delete_mrap(name)", "s3control_error(code, message, status, extra)")
 
+uses("services.s3", "mrap_routes(record)", "resolve_mrap_bucket(alias)", "bucket_region(name)")
+
 Answer = tuple[int, dict[str, str], bytes]
 Record = dict[str, Any]
 Finish = Callable[[], object]
 
+HOST = re.compile(r"([a-z0-9]+\.mrap)\.accesspoint\.s3-global\.amazonaws\.com(:\d+)?", re.IGNORECASE)
 # Where an access point's record in MiniStack keeps its status, and whether a change of its routes is under way.
 STATUS = "_local_aws_status"
 REROUTING = "_local_aws_rerouting"
@@ -113,3 +117,18 @@ def reroute_after_a_while(original: Callable[..., Answer], record: Record, body:
         record[REROUTING] = True
         _later(lambda: record.update({"Routes": wanted["Routes"], REROUTING: False}))
     return answer
+
+
+def routed_to(host: str) -> tuple[str, str] | None:
+    """The bucket and its Region that a request through an access point reaches, or None when the host is none.
+
+    S3 User Guide, MultiRegionAccessPointRequestRouting: the closest active Region. Whether that one is down is not
+    looked at: only a change of the routes leads requests elsewhere.
+    """
+    alias = found[1].lower() if (found := HOST.fullmatch(host)) else ""
+    owner = next((account for account, known in s3._mraps._data if known == alias), None)
+    if owner is None:
+        return None
+    with request_scope(owner, ""):
+        bucket = s3.resolve_mrap_bucket(alias)
+        return (bucket, s3.bucket_region(bucket) or "") if bucket else None

@@ -3,24 +3,24 @@
 """S3 Batch Operations jobs and how they go from state to state.
 
 S3 User Guide, batch-ops-job-status: New, Preparing, Ready, Active, Completing, Complete; Suspended until a job that
-needs it is confirmed; Cancelling and Cancelled; Failing and Failed. AWS takes minutes; here each step is a moment, and
-a job is Active for the replication lag of its source bucket, so that a test can hold it there.
+needs it is confirmed; Pausing and Paused; Cancelling and Cancelled; Failing and Failed. AWS takes minutes; here each
+step is a moment, and a job is Active for the replication lag of its source bucket, so that a test can hold it there.
+While its Region is down a job stands still, and while a destination's Region is down it waits with its tasks.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from . import background, role
+from . import background, faults, role
 from .batch_manifest import NoManifest, generate_manifest, read_manifest, write_manifest
 from .batch_report import Outcome, write_report
-from .batch_tasks import Task, replicate
+from .batch_tasks import Task, is_held, replicate
 from .queue import queue
 from .role import Role
 
@@ -80,7 +80,8 @@ jobs: dict[str, BatchJob] = {}
 def step() -> None:
     """Bring every job a step further, those with the higher priority first."""
     for job in sorted(jobs.values(), key=lambda one: -one.priority):
-        if work := _STEPS.get(job.status):
+        work = _STEPS.get(job.status)
+        if work and not faults.is_down(job.region):
             try:
                 work(job)
             except Exception:
@@ -120,10 +121,19 @@ def _tasks(job: BatchJob, batch_role: Role) -> list[Task]:
 
 
 def activate(job: BatchJob) -> None:
-    active = Counter(other.account for other in jobs.values() if other.status == "Active")
-    if active[job.account] < ACTIVE_JOBS:
+    """S3 User Guide, batch-ops-job-priority: a job can pause to let one of a higher priority run."""
+    active = [other for other in jobs.values() if (other.account, other.status) == (job.account, "Active")]
+    if len(active) < ACTIVE_JOBS:
         job.status = "Active"
-        job.active_since = time.time()
+        job.active_since = time.time() - job.active_seconds
+        return
+    least = min(active, key=lambda other: other.priority)
+    if least.priority < job.priority:
+        least.status = "Pausing"
+
+
+def pause(job: BatchJob) -> None:
+    job.status = "Paused"
 
 
 def work_on(job: BatchJob) -> None:
@@ -131,6 +141,8 @@ def work_on(job: BatchJob) -> None:
     started = job.active_since or 0.0
     job.active_seconds = time.time() - started
     if job.active_seconds < max((_lag(task.bucket) for task in job.tasks[:1]), default=0.0):
+        return
+    if any(is_held(task) for task in job.tasks[len(job.outcomes) :][:1]):
         return
     batch_role = job.role()
     done = len(job.outcomes)
@@ -176,6 +188,8 @@ _STEPS: dict[str, Callable[[BatchJob], None]] = {
     "Preparing": prepare,
     "Ready": activate,
     "Active": work_on,
+    "Pausing": pause,
+    "Paused": activate,
     "Completing": report_and_end("Complete"),
     "Cancelling": report_and_end("Cancelled"),
     "Failing": report_and_end("Failed"),

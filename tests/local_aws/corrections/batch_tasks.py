@@ -11,7 +11,7 @@ from typing import Any
 from ministack.core.responses import request_scope
 from ministack.services import s3
 
-from . import changes, keys, metrics, rules
+from . import changes, faults, keys, metrics, rules
 from .fitting import corrects, uses
 from .queue import Job, Kind
 from .replication import ARCHIVES, active_configuration, replicate_to, report_failure, set_status, stores_beside
@@ -48,6 +48,22 @@ def remember_deleted_replicas(
     if answer[0]:
         _hard_deleted.add((bucket_name, bucket["created"], key, version_id))
     return answer
+
+
+def is_held(task: Task) -> bool:
+    """Whether a Region that the task needs is down, so that it is not tried now."""
+    owner = s3._bucket_owner_account(task.bucket)
+    if owner is None:
+        return False
+    with request_scope(owner, ""):
+        configured = active_configuration(task.bucket).get("Rules", [])
+        return any(is_away(rules.destination_of(rule)) for rule in configured)
+
+
+def is_away(bucket: str) -> bool:
+    owner = s3._bucket_owner_account(bucket)
+    with request_scope(owner or "", ""):
+        return owner is not None and faults.is_down(s3.bucket_region(bucket) or "")
 
 
 def replicate(task: Task, region: str, batch_role: Role) -> str | None:

@@ -28,6 +28,7 @@ class Caller:
 
     def is_allowed_by(self, policy: Any, action: str, resource: str, keys: Mapping[str, str | None]) -> bool:
         """Whether the policy of a resource lets this principal do ``action``; a key without a value is absent."""
+        given = {name.lower(): value for name, value in keys.items()}
         context = EvalContext(
             principal_arn=self.arn,
             principal_type="AssumedRole" if ":assumed-role/" in self.arn else "Root",
@@ -35,7 +36,7 @@ class Caller:
             action=action,
             resource_arn=resource,
             region=get_region(),
-            service_context={name.lower(): value for name, value in keys.items()},
+            service_context={"aws:principalisawsservice": "false"} | given,
         )
         return bool(iam_evaluator.evaluate_resource_policy(policy, context).decision == "Allow")
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
 """What AWS does not have: tests set the replication lag here, and what corruption.py, faults.py, filling.py,
-inventory.py, lifecycle.py, settings.py and subscriptions.py tell of themselves.
+inventory.py, lifecycle.py, loss.py, settings.py and subscriptions.py tell of themselves.
 
 GET  /_local_aws/replication
 POST /_local_aws/replication   {"bucket": "name", or null for the default, "lag_seconds": 2.5}
@@ -13,7 +13,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import background, corruption, faults, filling, lifecycle, subscriptions
+from . import background, corruption, faults, filling, lifecycle, loss, subscriptions
 from . import settings as numbers
 from .fitting import corrects
 from .queue import queue
@@ -28,6 +28,7 @@ OTHERS: dict[str, Callable[[str, bytes], tuple[int, dict[str, Any]]]] = {
     faults.PATH: faults.control,
     filling.PATH: filling.control,
     lifecycle.PATH: lifecycle.control,
+    loss.PATH: loss.control,
     numbers.PATH: numbers.control,
     subscriptions.PATH: subscriptions.control,
 }

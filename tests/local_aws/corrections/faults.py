@@ -15,6 +15,8 @@ is us-east-1 for IAM; ``service`` and ``operation`` (one or a list) have boto3's
 ``when`` is ``before`` or ``after`` the operation took effect. ``nth`` strikes one call, ``times`` the next ones,
 ``probability`` some, always the same ones for the same ``seed``; ``skip`` lets the first ones through, so that a
 listing breaks after some pages and stays broken.
+``control_plane`` strikes only the writes that depend on us-east-1 wherever they are made: those of IAM and of the
+configuration of buckets. With ``down`` it is the outage in which these fail in all Regions and the data plane goes on.
 A repetition by the SDK is a call like any other. ``{"kind": "slow", "seconds": 0.05}`` slows every call, of
 every service in every Region.
 """
@@ -25,20 +27,26 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import socket
 import struct
 import uuid
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from . import clock
+from . import access_points, clock
 from .fitting import corrects
-from .operations import Call, Request, call_of
+from .operations import Call, Request, call_of, operation_of
 
 PATH = "/_local_aws/faults"
+# Whitepaper "AWS Fault Isolation Boundaries", global-services: IAM's control plane, and the configuration of buckets.
+CONTROL_PLANE_WRITES = {
+    "iam": re.compile(r"(?!Get|List|Simulate|Generate)\w+"),
+    "s3": re.compile(r"CreateBucket|DeleteBucket|(Put|Delete)(Bucket\w+|PublicAccessBlock)|PutObjectLockConfiguration"),
+}
 KINDS = ("down", "reset", "timeout", "slow", "throttle", "error", "denied", "truncate", "count")
 
 Message = dict[str, Any]
@@ -58,6 +66,7 @@ class Fault:
     times: int | None = None
     probability: float | None = None
     skip: int = 0
+    control_plane: bool = False
     seed: int = 0
     matched: int = 0
     struck: int = 0
@@ -79,6 +88,7 @@ class Fault:
             self.region in (None, call.region)
             and self.service in (None, call.service)
             and (not self.operation or call.operation in self.operation)
+            and (not self.control_plane or is_control_plane_write(call))
         )
 
     def _is_chosen(self) -> bool:
@@ -98,6 +108,12 @@ class Fault:
 _faults: list[Fault] = []
 
 
+def is_control_plane_write(call: Call) -> bool:
+    """Whether the call needs us-east-1, wherever it is made."""
+    writes = CONTROL_PLANE_WRITES.get(call.service)
+    return writes is not None and writes.fullmatch(call.operation) is not None
+
+
 def is_down(region: str) -> bool:
     """Whether S3 in this Region is out of order for everybody, so for S3's own replication as well."""
     return any(
@@ -107,6 +123,7 @@ def is_down(region: str) -> bool:
         and not fault.operation
         and fault.nth is fault.times is fault.probability is None
         and not fault.skip
+        and not fault.control_plane
         for fault in _faults
     )
 
@@ -146,7 +163,7 @@ async def break_calls(
         await original(scope, receive, send)
         return
     request = await whole_request(scope, receive)
-    call = call_of(request)
+    call = addressed(request)
     struck = [fault for fault in _faults if call and fault.strikes(call)]
     receive_again = again(request.body, receive)
     if call is None or not struck:
@@ -167,6 +184,16 @@ async def break_calls(
             return
     for message in truncated(kept) if any(fault.kind == "truncate" for fault in struck) else kept:
         await send(message)
+
+
+def addressed(request: Request) -> Call | None:
+    """What is called, and where. Through a Multi-Region Access Point that is the Region it leads to."""
+    reached = access_points.routed_to(request.headers.get("host", ""))
+    if reached is None:
+        return call_of(request)
+    bucket, region = reached
+    operation = operation_of("s3", replace(request, path=f"/{bucket}{request.path}"))
+    return Call("s3", operation, region)
 
 
 def truncated(messages: list[Message]) -> list[Message]:

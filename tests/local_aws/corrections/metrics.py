@@ -5,6 +5,9 @@
 S3 User Guide, repl-metrics: in namespace AWS/S3, only for rules with Metrics enabled, always with the three dimensions
 SourceBucket, DestinationBucket and RuleId. Latency and what is pending are published in the destination bucket's
 Region, also while nothing happens; failures in the source bucket's Region, only when something was replicated.
+
+AWS does not document what it publishes while a Region is down. Here nothing comes from it: neither in it, nor in the
+destination's Region about rules of the Region that is down.
 """
 
 from __future__ import annotations
@@ -89,9 +92,8 @@ def publish() -> None:
     _find_rules()
     now = time.time()
     for meter in _meters.values():
-        if meter.is_due(now):
-            if not faults.is_down(meter.source_region):
-                _publish_outcomes(meter, now)
+        if meter.is_due(now) and not faults.is_down(meter.source_region):
+            _publish_outcomes(meter, now)
             _publish_pending(meter, now)
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, request_scope
 from ministack.services import s3
 
-from . import buckets, events, faults, keys, metrics, multipart, role, rules, settings, sse_c
+from . import buckets, events, faults, keys, metrics, multipart, pauses, role, rules, settings, sse_c
 from .fitting import corrects, uses
 from .queue import Job, Kind, queue
 from .rules import Rule
@@ -132,7 +132,8 @@ queue.carry_out = carry_out
 def is_reachable(rule: Rule, job: Job) -> bool:
     name = rules.destination_of(rule)
     with request_scope(s3._bucket_owner_account(name) or job.account, ""):
-        return not faults.is_down(job.region) and not faults.is_down(s3.bucket_region(name) or "")
+        region = s3.bucket_region(name) or ""
+    return not faults.is_down(job.region) and not faults.is_down(region) and not pauses.holds(rule, job, region)
 
 
 def stored_version(job: Job) -> Record | None:

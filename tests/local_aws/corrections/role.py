@@ -38,12 +38,16 @@ class Role:
     name: str
     account: str
 
-    def may(self, action: str, bucket: str, key: str | None = None) -> bool:
+    def may(self, action: str, bucket: str, key: str | None = None, conditions: dict[str, str] | None = None) -> bool:
         """Whether the role's policies, its boundary and the bucket's policy together allow ``action``."""
         resource = f"arn:aws:s3:::{bucket}" if key is None else f"arn:aws:s3:::{bucket}/{key}"
         owner = s3._bucket_owner_account(bucket)
         policy = s3._bucket_policies.get_scoped(owner, None, bucket)
-        return self._is_allowed(_context(self.arn, self.account, action, resource), policy, owner)
+        return self._is_allowed(_context(self.arn, self.account, action, resource, conditions), policy, owner)
+
+    def may_in_general(self, action: str) -> bool:
+        """The same for an action that names no resource."""
+        return self._is_allowed(_context(self.arn, self.account, action, "*"), None, self.account)
 
     def may_use_key(self, action: str, key: str, key_policy: str, conditions: dict[str, str]) -> bool:
         """The same for a KMS key; its policy must allow it even within the key's own account."""
@@ -79,7 +83,7 @@ def find(arn: str) -> dict[str, Any] | None:
 
 def service_may(service: str, action: str, resource: str, policy: str | None, keys: dict[str, str]) -> bool:
     """Whether a resource policy lets an AWS service do ``action``."""
-    context = _context("", "", action, resource, keys)
+    context = _context("", "", action, resource, keys | {"aws:PrincipalIsAWSService": "true"})
     decision = iam_evaluator.evaluate_resource_policy(policy, context, service=service).decision
     return bool(decision == "Allow")
 
@@ -92,6 +96,7 @@ def _trusts(document: str | dict[str, Any], arn: str, service: str) -> bool:
 def _context(
     principal: str, account: str, action: str, resource: str, keys: dict[str, str] | None = None
 ) -> EvalContext:
+    given = {name.lower(): value for name, value in (keys or {}).items()}
     return EvalContext(
         principal_arn=principal,
         principal_type="AssumedRole",
@@ -101,5 +106,5 @@ def _context(
         region="",
         source_ip=SERVICE_ADDRESS,
         secure_transport=True,
-        service_context={name.lower(): value for name, value in (keys or {}).items()},
+        service_context={"aws:principalisawsservice": "false"} | given,
     )

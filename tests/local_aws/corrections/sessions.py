@@ -10,9 +10,10 @@ from urllib.parse import parse_qs
 
 from ministack.services import sts
 
-from . import role
+from . import principals, role
 from .callers import Caller, caller_of
 from .fitting import corrects, uses
+from .principals import Resource
 
 uses("services.iam", "_p(params, key, default)", "_error(status, code, message, ns)")
 
@@ -31,7 +32,7 @@ async def refuse_sessions(
     """STS API, AssumeRole: AccessDenied unless the role's trust policy allows it; that a role is absent is not told.
 
     IAM User Guide, access_policies-cross-account-resource-access: across accounts the caller's own policies have to
-    allow it as well. The local AWS does not look at these: its callers are the root of their account.
+    allow it as well; within an account that is needed where the trust policy names only the account.
     """
     params = dict(query_params) | parse_qs(body.decode(errors="replace"))
     arn = sts._p(params, "RoleArn")
@@ -47,4 +48,11 @@ def may_assume(caller: Caller, arn: str, params: dict[str, Any]) -> bool:
     """IAM User Guide, id_roles_common-scenarios_third-party: a trust may ask for an external ID."""
     record = role.find(arn)
     keys = {f"sts:{name}": sts._p(params, name, None) for name in ("ExternalId", "RoleSessionName")}
-    return record is not None and caller.is_allowed_by(record["AssumeRolePolicyDocument"], "sts:AssumeRole", arn, keys)
+    if record is None:
+        return False
+    trust = record["AssumeRolePolicyDocument"]
+    if not caller.is_allowed_by(trust, "sts:AssumeRole", arn, keys):
+        return False
+    principal = principals.current()
+    target = Resource(arn, trust, arn.split(":")[4], needs_policy=True)
+    return principal is None or principals.refusal(principal, "sts:AssumeRole", target, keys) is None

@@ -28,6 +28,8 @@ DEFAULTS = {
     "clock_seconds": 0.0,
     # 1: what arrives last is current at a destination, 0: what was written last. AWS documents neither.
     "order_by_arrival": 0.0,
+    # How long an experiment of FIS runs. 0: as long as its template says, which on AWS is a minute at least.
+    "experiment_seconds": 0.0,
     # How many alarms an account may write in a second in a Region; AWS lets about 3. 0: as many as it likes.
     "alarm_writes_per_second": 0.0,
 }

@@ -40,7 +40,7 @@ class World:
         """The operations on keys that are refused."""
         self.monkeypatch = monkeypatch
         time = Time()
-        monkeypatch.setattr(glue_clients, "Session", lambda profile_name: SimpleNamespace(client=self._client))
+        monkeypatch.setattr(glue_clients, "Session", lambda **_of: SimpleNamespace(client=self._client))
         monkeypatch.setattr(glue_clients, "get_aws_connection_info", lambda module: (None, None, {}))  # it takes long
         monkeypatch.setattr(s3_dr_alarm_topics, "Gateway", partial(Gateway, sleep=time.sleep, clock=time.clock))
 

@@ -40,7 +40,7 @@ class World:
         """The Regions that do not answer."""
         time = Time()
         aws.interrupt = self._cut
-        monkeypatch.setattr(glue_clients, "Session", lambda profile_name: SimpleNamespace(client=self._client))
+        monkeypatch.setattr(glue_clients, "Session", lambda **_of: SimpleNamespace(client=self._client))
         monkeypatch.setattr(glue_clients, "get_aws_connection_info", lambda module: (None, None, {}))  # it takes long
         for module in (s3_dr_runbook, s3_dr_status):
             monkeypatch.setattr(module, "Gateway", partial(Gateway, sleep=time.sleep, clock=time.clock))

@@ -47,7 +47,7 @@ class World:
         self.aws = FakeAws()
         self.monkeypatch = monkeypatch
         time = Time()
-        monkeypatch.setattr(glue_clients, "Session", lambda profile_name: SimpleNamespace(client=self._client))
+        monkeypatch.setattr(glue_clients, "Session", lambda **_of: SimpleNamespace(client=self._client))
         monkeypatch.setattr(glue_clients, "get_aws_connection_info", lambda module: (None, None, {}))  # it takes long
         monkeypatch.setattr(s3_dr_trail, "Gateway", partial(Gateway, sleep=time.sleep, clock=time.clock))
 

@@ -46,7 +46,7 @@ class World(Tasks):
         monkeypatch.setattr(
             glue_clients,
             "Session",
-            lambda profile_name: SimpleNamespace(client=partial(self._client_of, profile_name)),
+            lambda profile_name, botocore_session: SimpleNamespace(client=partial(self._client_of, profile_name)),
         )
 
     def _client_of(self, profile: str | None, service: str, region_name: str, **options: Any) -> Any:

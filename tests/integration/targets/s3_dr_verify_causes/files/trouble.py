@@ -113,7 +113,7 @@ class Trouble:
             if case.fault:
                 control("faults", **case.fault)
             try:
-                out, err = self.start(case.options).communicate(timeout=120)
+                out, err = self.start(case.options).communicate(timeout=180)
             finally:
                 no_faults()
             self.judge(case, out, err)
@@ -141,7 +141,7 @@ class Trouble:
         """AWS's clock is not that of this machine: what counts is AWS's."""
         ahead(2 * HOUR)
         try:
-            out, err = self.start({}).communicate(timeout=120)
+            out, err = self.start({}).communicate(timeout=180)
         finally:
             ahead(0)
         result = json.loads(out)

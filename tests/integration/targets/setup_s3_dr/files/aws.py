@@ -14,6 +14,7 @@ import json
 import sys
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import ClientError
@@ -22,7 +23,16 @@ from botocore.exceptions import ClientError
 @cache
 def client(service: str, region: str, account: str | None = None) -> Any:
     keys = {"aws_access_key_id": account, "aws_secret_access_key": "not-a-secret"} if account else {}
-    return boto3.client(service, region_name=region, **keys)
+    made = boto3.client(service, region_name=region, **keys)
+    made.meta.events.register("before-sign.s3-control", without_account)
+    return made
+
+
+def without_account(request: Any, **_rest: Any) -> None:
+    """S3 Control at the local AWS: boto3 puts the account before the host, which an IP address cannot carry."""
+    host = urlsplit(boto3.client("sts", region_name="us-east-1").meta.endpoint_url).netloc
+    before, separator, rest = request.url.partition(f".{host}")
+    request.url = f"{before[: before.index('://')]}://{host}{rest}" if separator else request.url
 
 
 def answer(service: str, region: str, operation: str, parameters: dict[str, Any], account: str | None = None) -> Any:

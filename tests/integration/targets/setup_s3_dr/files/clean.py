@@ -45,6 +45,7 @@ def clean_buckets(prefix: str, session: boto3.Session) -> None:
     names = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"] if prefix in bucket["Name"]]
     for name in names:
         s3.delete_bucket_replication(Bucket=name)
+        s3.delete_bucket_policy(Bucket=name)  # a Deny in it counts for who cleans, too
     for name in names:
         empty(s3, name)
         s3.delete_bucket(Bucket=name)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Copyright: Contributors to the crossregion.s3_dr project
-"""Emptying a bucket: everything in it, and nothing that S3 keeps is passed over in silence."""
+"""What a bucket holds, counted."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.contents import (
-    NotDeleted,
-    count_contents,
-    count_versions,
-    delete_contents,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.contents import count_contents, count_versions
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import OWNER, Bucket, FakeAws
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import EAST
 
@@ -43,58 +38,6 @@ def test_everything_is_counted_over_all_pages(aws: FakeAws) -> None:
 def test_an_empty_bucket_counts_nothing(aws: FakeAws) -> None:
     _bucket, client = bucket_with(aws, versions=0)
     assert set(count_contents(client, NAME, OWNER).values()) == {0}
-
-
-def test_versions_markers_and_uploads_are_deleted_over_all_pages(aws: FakeAws) -> None:
-    bucket, client = bucket_with(aws, versions=1500, markers=700, uploads=2)
-    delete_contents(client, NAME, OWNER)
-    assert (bucket.versions, bucket.uploads) == ([], [])
-
-
-def test_no_request_to_delete_is_larger_than_s3_takes_or_empty(aws: FakeAws) -> None:
-    _bucket, client = bucket_with(aws, versions=2001)
-    delete_contents(client, NAME, OWNER)
-    sizes = [len(call.params["Delete"]["Objects"]) for call in aws.calls if call.operation == "DeleteObjects"]
-    assert sum(sizes) == 2001
-    assert max(sizes) <= 1000
-
-
-def test_an_empty_bucket_is_not_asked_to_delete_anything(aws: FakeAws) -> None:
-    _bucket, client = bucket_with(aws, versions=0)
-    delete_contents(client, NAME, OWNER)
-    assert aws.writes() == []
-
-
-def test_keys_that_xml_cannot_hold_are_deleted_one_by_one(aws: FakeAws) -> None:
-    bucket, client = bucket_with(aws, versions=3)
-    for row, key in zip(bucket.versions, ("a\x01b", "plain \U0001f600", "\ufffe"), strict=True):
-        row["Key"] = key
-    bucket.locked = {"\ufffe"}
-    with pytest.raises(NotDeleted, match="kept 1 of its versions"):
-        delete_contents(client, NAME, OWNER)
-    together = [
-        one["Key"]
-        for call in aws.calls
-        if call.operation == "DeleteObjects"
-        for one in call.params["Delete"]["Objects"]
-    ]
-    assert together == ["plain \U0001f600"]
-    assert [row["Key"] for row in bucket.versions] == ["\ufffe"]
-
-
-def test_what_s3_keeps_is_counted_and_the_first_ones_are_named(aws: FakeAws) -> None:
-    bucket, client = bucket_with(aws, versions=1200)
-    bucket.locked = {row["Key"] for row in bucket.versions[998:1005]}
-    with pytest.raises(NotDeleted, match=r"kept 7 of its versions: a key/00998 & é \(v998\): AccessDenied") as kept:
-        delete_contents(client, NAME, OWNER)
-    assert str(kept.value).count("AccessDenied") == 3
-    assert len(bucket.versions) == 7
-
-
-def test_governance_is_never_bypassed(aws: FakeAws) -> None:
-    _bucket, client = bucket_with(aws, versions=1)
-    delete_contents(client, NAME, OWNER)
-    assert all("BypassGovernanceRetention" not in call.params for call in aws.calls)
 
 
 def test_versions_are_counted_under_each_prefix_without_markers(aws: FakeAws) -> None:

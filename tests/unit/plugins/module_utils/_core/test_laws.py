@@ -72,6 +72,7 @@ GONE_BY_NAME = {  # ours by their name, whoever made them, or only removed when 
     "ssm_parameter",
     "ssm_document",
     "ops_item",
+    "multi_region_access_point",
 }
 ORDERED = {
     "cloudwatch_dashboard",  # metrics get their colours by it
@@ -85,6 +86,7 @@ LISTS = {
     "kms_key_policy": "Statement",
     "sns_topic_policy": "Statement",
     "sqs_queue_policy": "Statement",
+    "multi_region_access_point_policy": "Statement",
     "trail_event_selectors": "AdvancedEventSelectors",
     "bucket_lifecycle": "Rules",
 }
@@ -150,8 +152,8 @@ def test_taking_after_putting_restores_what_was_foreign(kind: str, data: st.Data
     foreign = None if kind in GONE_BY_NAME else data.draw(st.none() | strategies.foreign(kind, ours))
     if kind == "trail_event_selectors" and foreign is None:
         return  # a trail has selectors as long as it exists
-    if kind in ("sns_topic_policy", "kms_key_policy") and foreign is None:
-        return  # a topic or key has a policy as long as it exists
+    if kind in ("sns_topic_policy", "kms_key_policy", "multi_region_access_point_policy") and foreign is None:
+        return  # a topic, key or access point has a policy as long as it exists
     after = KINDS[kind].take(ours, KINDS[kind].put(ours, foreign))
     if kind in KEPT_BY_DESIGN:
         assert after == KINDS[kind].put(ours, foreign)

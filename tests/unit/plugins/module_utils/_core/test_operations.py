@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.merging import OWNER, OWNER_TAG
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Address, Document, InvalidInput
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
+    Address,
+    Document,
+    InvalidInput,
+    Refused,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.operations import (
     DECLARED,
     SCHEMA,
@@ -187,6 +192,14 @@ def test_a_parameter_of_somebody_else_is_no_state_of_the_pair() -> None:
     for value in ("text", {"schema": SCHEMA, "pair": "other", "state": "proven"}, {"pair": "orders"}):
         held: Observed = {PARAMETER: {"Type": "String", "Value": value, "Tags": {OWNER_TAG: OWNER}}, ITEM: None}
         assert value_of(tell(None, held)[0])["state"] == DECLARED
+
+
+def test_a_pointer_that_clients_follow_is_neither_overwritten_nor_removed() -> None:
+    pointer = {"schema": "crossregion.s3_dr/pointer/1", "pair": "orders", "active": "dr"}
+    held: Observed = {PARAMETER: {"Type": "String", "Value": pointer, "Tags": {OWNER_TAG: OWNER}}, ITEM: None}
+    for change in (lambda: tell(PROVEN, held), lambda: removal_wish(PLACE, ACCOUNT, WEST, held)):
+        with pytest.raises(Refused, match="Choose another `path`"):
+            change()
 
 
 # --- the OpsItem ---------------------------------------------------------------------------------------------

@@ -162,9 +162,16 @@ def test_a_rate_is_never_negative_and_never_older_than_the_window(steps: list[tu
         assert seen[-1] == Reading(at, Count(compared))
 
 
-@given(st.integers(0, 10**12), st.none() | st.integers(0, 10**12))
-def test_a_count_is_read_as_it_was_written(compared: int, expected: int | None) -> None:
-    assert Count.of_text(Count(compared, expected).as_text()) == Count(compared, expected)
+def test_what_is_replicated_after_all_was_compared_has_a_rate_and_a_word_of_its_own() -> None:
+    compared = remembered((), Reading(0.0, Count(100)))
+    replicated = remembered(compared, Reading(4.0, Count(200, 300, "replicated")))
+    assert replicated == (Reading(4.0, Count(200, 300, "replicated")),)
+    assert line("orders", replicated) == "orders: 200 versions replicated"
+
+
+@given(st.integers(0, 10**12), st.none() | st.integers(0, 10**12), st.sampled_from(["compared", "replicated"]))
+def test_a_count_is_read_as_it_was_written(compared: int, expected: int | None, what: str) -> None:
+    assert Count.of_text(Count(compared, expected, what).as_text()) == Count(compared, expected, what)
 
 
 @pytest.mark.parametrize(
@@ -178,9 +185,11 @@ def test_a_count_is_read_as_it_was_written(compared: int, expected: int | None) 
         "{}",
         '{"compared": 1}',
         '{"expected": 1}',
-        '{"compared": "1", "expected": null}',
-        '{"compared": null, "expected": null}',
-        '{"compared": 1, "expected": "2"}',
+        '{"compared": "1", "expected": null, "what": "compared"}',
+        '{"compared": null, "expected": null, "what": "compared"}',
+        '{"compared": 1, "expected": "2", "what": "compared"}',
+        '{"compared": 1, "expected": 2, "what": 3}',
+        '{"compared": 1, "expected": 2}',
     ],
 )
 def test_what_is_no_count_is_none(text: str) -> None:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Area, Check, Status
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.fence import fence
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     UNSEEN,
     Accounts,
@@ -315,6 +316,11 @@ def test_the_statements_that_this_collection_wrote_are_no_difference() -> None:
     assert same("bucket_policy", None, ours, accounts=TWO_ACCOUNTS)
     strange = {"Statement": [{**one, "Sid": f"{one['Sid']}Not"} for one in ours["Statement"]]}
     assert not same("bucket_policy", None, strange, accounts=TWO_ACCOUNTS)
+
+
+def test_a_fence_is_no_difference() -> None:
+    wish = fence(a_pair(), PRIMARY, ACCOUNTS, ())
+    assert same("bucket_policy", wish[bucket_address(PRIMARY, ACCOUNTS, "bucket_policy")], None)
 
 
 def test_only_the_first_few_differences_are_named() -> None:

@@ -97,7 +97,7 @@ class Module(Options):
         self.made: list[dict[str, Any]] = []
         self.sessions: list[str | None] = []
 
-    def session(self, profile_name: str | None) -> Any:
+    def session(self, botocore_session: Any, profile_name: str | None) -> Any:
         """In place of boto3's."""
         self.sessions.append(profile_name)
         return SimpleNamespace(client=partial(self.client, profile_name))
@@ -272,6 +272,13 @@ def test_all_clients_of_a_profile_share_one_session(module: Module, clients: Cli
         clients("s3", region, ACCOUNT.id)
         clients("s3", region, OTHER.id)
     assert module.sessions == [None, "elsewhere"]
+
+
+def test_sts_is_asked_in_the_region_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The global endpoint is in us-east-1, and a failover must not need it."""
+    monkeypatch.setenv("AWS_STS_REGIONAL_ENDPOINTS", "legacy")
+    client = clients_of(Options())("sts", WEST, ACCOUNT.id)
+    assert client.meta.endpoint_url == f"https://sts.{WEST}.amazonaws.com"
 
 
 def test_the_calls_of_all_accounts_are_counted(clients: Clients) -> None:

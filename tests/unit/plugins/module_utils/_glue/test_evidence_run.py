@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.evidence import INTERRUPTED
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.fleet import result_of
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import evidence_run
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import evidence_files
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import (
     Ended,
     EvidenceRun,
@@ -96,14 +96,14 @@ def test_a_run_that_is_killed_while_it_ends_has_no_manifest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     begun = EvidenceRun.begin(str(tmp_path), "orders", NOW)
-    put = evidence_run._put
+    put = evidence_files.put
 
     def killed(path: Path, data: bytes) -> None:
         if path.name == name:
             raise KeyboardInterrupt
         put(path, data)
 
-    monkeypatch.setattr(evidence_run, "_put", killed)
+    monkeypatch.setattr(evidence_files, "put", killed)
     with pytest.raises(KeyboardInterrupt):
         begun.finish(proven())
     monkeypatch.undo()
@@ -206,7 +206,7 @@ def test_a_disk_that_is_full_at_the_end(tmp_path: Path, monkeypatch: pytest.Monk
     def full(_path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(evidence_run, "_opened", full)
+    monkeypatch.setattr(evidence_files, "opened", full)
     with pytest.raises(NotWritten, match=r"No space left on device\. Make room"):
         begun.finish(proven())
     assert read(begun.directory / "evidence.json")["verdict"] == "unknown"
@@ -300,13 +300,13 @@ def test_only_the_files_of_the_run_before_are_hashed(tmp_path: Path, monkeypatch
     for number in range(5):
         run(tmp_path, NOW + number * HOUR)
     read_again = []
-    hash_of = evidence_run._hash
+    hash_of = evidence_files.hash_of
 
     def counted(path: Path) -> str:
         read_again.append(path.parent.name)
         return hash_of(path)
 
-    monkeypatch.setattr(evidence_run, "_hash", counted)
+    monkeypatch.setattr(evidence_files, "hash_of", counted)
     run(tmp_path, NOW + 5 * HOUR)
     assert set(read_again) == {"20261123T180322Z", "20261123T190322Z"}
 

@@ -111,7 +111,7 @@ class World:
         """The gateway's."""
         self.options: dict[str, Any] = {}
         aws.replicates = lambda version: version.get("status", "COMPLETED")
-        monkeypatch.setattr(glue_clients, "Session", lambda profile_name: SimpleNamespace(client=self._client))
+        monkeypatch.setattr(glue_clients, "Session", lambda **_of: SimpleNamespace(client=self._client))
         monkeypatch.setattr(glue_clients, "get_aws_connection_info", lambda module: (None, None, {}))  # it takes long
         monkeypatch.setattr(s3_dr_verify, "Gateway", partial(Gateway, sleep=self.time.sleep, clock=self.time.clock))
         monkeypatch.setattr(version_listing, "_FIRST_PAUSE_SECONDS", 0.001)
