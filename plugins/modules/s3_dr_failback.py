@@ -24,7 +24,8 @@ description:
     way. V(announce) publishes a message to O(topics).
   - Every step is kept in the journal in the recovery bucket of the DR Region, with who, when and why. A run that was
     ended in any way goes on where it was when the task is run again. Until clients are sent back, what was looked at
-    is looked at again.
+    is looked at again. Once V(flip) or your own tasks have begun, only they and what follows are done, since clients
+    may write at the primary already.
 author:
   - Contributors to the crossregion.s3_dr project (@crossregion)
 requirements:
@@ -155,7 +156,8 @@ options:
   abandon:
     description:
       - The ID of an open run that is to be given up. The DR bucket is opened again, and the primary closed if the
-        failover had closed it. Refused once the flip has begun.
+        failover had closed it. Refused once the flip, or your own tasks, have begun.
+      - This works while the primary Region is lost. Then the primary is not closed again, which RV(ignore:notes) says.
     type: str
     default: ""
 notes:
@@ -163,6 +165,10 @@ notes:
   - S3 tells no replication status of delete markers. One that both ends hold and that was put since the failover counts
     as written at the DR bucket.
   - What was written at the primary after the recovery point of the failover counts as not known at the DR bucket.
+  - Both copies of the journal must be readable, since the newer one counts. Only O(abandon) goes without that of a
+    primary Region that is lost.
+  - Keys that come from C(assume_role_arn) of an end are not renewed. A run that outlasts their session, which is one
+    hour, fails at the next call. Run it again to go on.
   - Lifecycle rules, and AWS services that write for you, go on in a bucket that is fenced.
   - Needs what M(crossregion.s3_dr.s3_dr_failover) and M(crossregion.s3_dr.s3_batch_replication) need, and to resolve
     conflicts C(s3:GetObjectVersion), C(s3:GetObjectVersionTagging), C(s3:PutObject), C(s3:PutObjectTagging) and
@@ -520,7 +526,8 @@ def main() -> None:
         check_confirmation(module, pair, wishes)
     except InvalidInput as error:
         module.fail_json(msg=f"{error} Nothing was changed.", changed=False)
-    clients = Clients(module, home_region=pair.primary.region)
+    home = pair.dr if wishes.abandon else pair.primary  # a run can be given up while the primary Region is lost
+    clients = Clients(module, home_region=home.region)
     failback = Failback(module, Gateway(clients), clients, pair, wishes, prices)
     try:
         with nullcontext() if module.check_mode else interruptible():

@@ -263,23 +263,24 @@ def test_killed_at_any_write_and_run_again_it_ends_the_same(monkeypatch: pytest.
 
 
 def test_once_clients_are_on_their_way_nothing_is_resolved_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    at, wrote, killed = 0, 0, True
-    while killed:
-        at += 1
+    """Killed at the last write, at the one before, and so on, as long as a client was told of the primary."""
+    whole = World(monkeypatch)
+    whole.both_write()
+    whole.back(conflicts="keep_dr")
+    last = len(whole.aws.writes())
+    for at in range(last, 0, -1):
         world = World(monkeypatch)
         world.both_write()
-        killed = world.back_and_die(at, conflicts="keep_dr")
-        sent = "primary" in {(world.pointer(region) or {}).get("active") for region in (EAST, WEST)}
-        body = b"client" if sent else b"dr"
-        if sent:
-            wrote += 1
-            world.aws.now = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1)
-            world.aws.write(PRIMARY.bucket, "order/0", body=body)
+        world.back_and_die(at, conflicts="keep_dr")
+        if "primary" not in {(world.pointer(region) or {}).get("active") for region in (EAST, WEST)}:
+            break
+        world.aws.now = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=1)
+        world.aws.write(PRIMARY.bucket, "order/0", body=b"client")
         done = world.back(conflicts="keep_dr")
         assert "failed" not in done, (at, done["msg"])
         assert (done["active"], world.fences()) == ("primary", [False, False]), at
-        assert world.bodies("order/0") == [body, body], at
-    assert wrote > 3
+        assert world.bodies("order/0") == [b"client", b"client"], at
+    assert last - at > 3
 
 
 def test_what_the_primary_wrote_last_is_known_after_a_run_that_was_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,6 +307,7 @@ def test_given_up_while_the_primary_region_is_lost_the_dr_bucket_opens(world: Wo
 def test_given_up_a_fence_of_which_the_journal_does_not_tell_is_taken_off(world: World) -> None:
     first = _closed(world, until="drain")
     policy = world.aws.buckets[DR.bucket].policy
+    assert world.fences() == [True, True]
     world.back(abandon=first)
     world.both_write()
     stopped = world.back()
@@ -325,20 +327,21 @@ def test_both_copies_of_the_journal_must_be_read(world: World) -> None:
     assert world.back()["active"] == "primary"
 
 
-def test_a_flip_that_was_left_to_your_own_tasks_is_done_when_a_pointer_is_named(world: World) -> None:
-    world.back(phase="switch", pointer_path="")
+@pytest.mark.parametrize("before", ["", "/another"])
+def test_a_pointer_that_was_not_named_before_is_written(world: World, before: str) -> None:
+    world.back(phase="switch", pointer_path=before)
     done = world.back()
     assert "failed" not in done, done["msg"]
     assert (done["active"], (world.pointer(EAST) or {})["active"]) == ("primary", "primary")
 
 
 def _last_words_before_the_flip(world: World) -> None:
-    """One key that the primary wrote as its last, which did not arrive until the DR bucket had it, too."""
+    """One key that the primary wrote after what is known to have arrived, and that the DR bucket wrote, too."""
     world.aws.lagging = True
     last = world.aws.write(PRIMARY.bucket, "order/0", body=b"primary")
-    last["modified"] = journals.moment(world.over["since"]) - timedelta(minutes=5)
+    last["modified"] = journals.moment(world.journal().known_until or "") + timedelta(seconds=1)
+    assert last["modified"] < journals.moment(world.over["since"])
     world.aws.write(DR.bucket, "order/0", body=b"dr")
-    world.aws.by_arrival = True
     world.aws.arrive()
     world.aws.lagging = False
 
@@ -347,8 +350,9 @@ def _closed(world: World, until: str) -> str:
     """The ID of a failback that was killed as soon as it had begun a step."""
     for at in range(1, 200):
         world.back_and_die(at, conflicts="newest")
-        if world.last_run().step(until):
-            return world.last_run().id
+        run = world.last_run()
+        if run.journey is Journey.FAILBACK and run.step(until):
+            return run.id
     raise AssertionError(until)
 
 
