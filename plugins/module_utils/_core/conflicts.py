@@ -207,7 +207,7 @@ class Told:
     dr: str | None = None
 
 
-Answers: TypeAlias = "Mapping[Identity, Told]"
+Answers: TypeAlias = Mapping[Identity, Told]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ MOST_TOLD = 100
 """Conflicts that the result and the journal hold; all of them are counted and resolved."""
 _HEAD_REQUESTS_PER_SECOND = 200
 
-Decided: TypeAlias = "list[tuple[Conflict, Decision]]"
+Decided: TypeAlias = list[tuple[Conflict, Decision]]
 
 
 class Conflicts:
