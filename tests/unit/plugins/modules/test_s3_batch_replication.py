@@ -402,7 +402,7 @@ def test_waiting_ends_with_its_time_and_the_job_goes_on(world: World) -> None:
 
 def test_failed_tasks_fail_the_task_with_their_codes_and_remedies(world: World) -> None:
     world.write("a", "b, c", "d")
-    world.aws.fails = lambda key: {"a": "DstPutObjectNotPermitted", "b, c": "Odd"}.get(key)
+    world.aws.fails = {"a": "DstPutObjectNotPermitted", "b, c": "Odd"}.get
     for http_first in (True, False):
         world.aws.http_first = http_first
         ended = world.run()
