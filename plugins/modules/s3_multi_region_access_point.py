@@ -299,7 +299,7 @@ def present(module: AnsibleAWSModule, gateway: Gateway, clients: Clients) -> dic
     point = access_point_from(module.params)
     account = clients.caller()
     address = access_point_address(point.name, account)
-    held: "dict[str, Document | None]" = {}
+    held = {}
 
     def goal(observed: Observed) -> tuple[Wish, Wish]:
         held["before"] = observed[address]

@@ -197,7 +197,7 @@ class Rerouting:
         if params["timeout"] < 1:
             raise InvalidInput("timeout must be at least 1 second. Without waiting, set `wait: false`.")
         self._clients = Clients(module, home_region=self._regions[0])
-        self.control: "RouteControl | None" = None
+        self.control = None
 
     def result(self) -> dict[str, Any]:
         """What the task returns."""
