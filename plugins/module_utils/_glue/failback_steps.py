@@ -24,17 +24,17 @@ from .._core.batch_prices import Prices
 from .._core.batch_selection import Select, Selection, Status
 from .._core.causes import NEVER_ACCEPTED, REMEDIES, Cause, Finding
 from .._core.content import Method
+from .._core.drift import drift_of
 from .._core.explain import Explainer
 from .._core.failback import FailbackWishes, accepted_for, in_words, new_obstacles
 from .._core.fence import is_fenced
 from .._core.journal import Side, iso
 from .._core.judgement import gone_checks
 from .._core.loss import MOVING, Standing
-from .._core.model import Refused, Step, is_seen
-from .._core.plan import Observed, plan
+from .._core.model import Refused
 from .._core.proofs import flights_of_destinations
 from .._core.recovery import is_unexpected
-from .._core.replication import leftovers, pair_addresses, pair_wish, without_overlap, without_roles_in_use
+from .._core.replication import pair_addresses
 from .._core.scopes import scope_addresses, scopes_of
 from .._core.verdict import drift_problem, not_arrived
 from .backfill import Backfill
@@ -87,7 +87,7 @@ def look_at_health(site: Site, flipped: datetime, known: Mapping[str, Any]) -> d
             f"pair '{pair.name}': {', '.join(gone)} is not there. Run failback.yml with `failback_create_buckets: "
             "true`, or setup.yml, which make it anew; the failback then brings back what it held."
         )
-    drift = _drift(site, observed)
+    drift = drift_of(pair, accounts, observed)
     if drift:
         raise Refused(f"{drift_problem(pair, drift)[0]} Then fail back.")
     back = scopes_of(pair, accounts, observed)[pair.dr.bucket, pair.primary.bucket]
@@ -103,16 +103,6 @@ def look_at_health(site: Site, flipped: datetime, known: Mapping[str, Any]) -> d
         or is_fenced(pair, pair.primary, accounts, observed),
         "rules": [rule.id for rule in back.rules if rule.enabled],
     }
-
-
-def _drift(site: Site, observed: Observed) -> tuple[Step, ...]:
-    """The steps that would bring AWS back to the declared pair, without what may not be read."""
-    pair, accounts = site.pair, site.accounts
-    unseen = {address for address, document in observed.items() if not is_seen(document)}
-    held = {address: None if address in unseen else document for address, document in observed.items()}
-    unwanted = without_roles_in_use(leftovers(pair, accounts, held), held)
-    wish, unwanted = without_overlap(pair_wish(pair, accounts, held), unwanted)
-    return tuple(step for step in plan(wish, held, unwanted) if step.address not in unseen)
 
 
 # --- drain ---------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from .._aws.gateway import AwsFailure
-from .._aws.journal_store import JournalStore, Overtaken
+from .._aws.journal_store import Overtaken
 from .._core import journal as journals
 from .._core.journal import Journal, Journey, Mode, Operator, Run, Side, State
 from .._core.model import Refused
@@ -343,14 +343,12 @@ class JourneyRun:
                     self._write(lambda journal: journals.beaten(journal, self._now()))
 
 
-def opened(homes: Homes | JournalStore, journal: Journal, wanted: Wanted, who: Operator) -> JourneyRun:
+def opened(homes: Homes, journal: Journal, wanted: Wanted, who: Operator) -> JourneyRun:
     """The run, begun or gone on with.
 
     Raises:
         Refused: somebody else is at it, or another journey is not finished.
     """
-    if isinstance(homes, JournalStore):
-        homes = Homes(journal.pair, homes, None)
     run = JourneyRun(homes, journal, wanted, who)
     run.open()
     return run

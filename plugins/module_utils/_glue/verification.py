@@ -32,8 +32,8 @@ from .._aws.metrics import published_metrics
 from .._aws.sdk_errors import ResponseParserError
 from .._core.causes import Cause, Finding, Scope
 from .._core.checks import Area, Check, Status, problems, verdict_of, with_warnings
-from .._core.constraints import check_accounts
 from .._core.content import Method
+from .._core.drift import drift_of
 from .._core.evidence_words import recovery_sentence
 from .._core.explain import Explainer
 from .._core.judgement import (
@@ -53,20 +53,15 @@ from .._core.judgement import (
 )
 from .._core.model import Accounts, Address, End, InvalidInput, Link, Pair, Refused, Rule, Step, is_seen
 from .._core.monitoring import alarm_places, monitoring_checks, topics_to_read
-from .._core.plan import Observed, plan
+from .._core.plan import Observed
 from .._core.proofs import flights_of_rules, unproven
 from .._core.readiness import readiness_addresses, readiness_checks
 from .._core.recovery import is_unexpected, together
 from .._core.render import as_diffs, as_results
 from .._core.replication import (
-    check_buckets,
     gap_notes,
     gaps,
-    leftovers,
     pair_addresses,
-    pair_wish,
-    without_overlap,
-    without_roles_in_use,
 )
 from .._core.scopes import scope_addresses, scopes_of
 from .clients import Clients
@@ -218,7 +213,7 @@ class Verification:
             self._seen.checks += gone
             return
         try:
-            self._seen.drift = self._drift()
+            self._seen.drift = drift_of(pair, accounts, observed)
             unread = [address for address in ours if not is_seen(observed[address])]
             self._seen.checks.append(drift_check(pair, self._seen.drift, len(unread)))
         except (Refused, InvalidInput) as failure:
@@ -229,23 +224,6 @@ class Verification:
             *rule_checks(pair, accounts, self._seen.scopes, observed),
         ]
         self._seen.notes += gap_notes(gaps(pair, accounts, observed))
-
-    def _drift(self) -> tuple[Step, ...]:
-        """The plan that would bring AWS back to the declared pair, without what may not be read.
-
-        A plan knows of no document but policies that it may be unseen. So it is told that there is none, and what it
-        would do about that is left out.
-        """
-        pair, accounts = self._pair, self._accounts
-        unseen = {address for address, document in self._seen.observed.items() if not is_seen(document)}
-        observed = {
-            address: None if address in unseen else document for address, document in self._seen.observed.items()
-        }
-        check_accounts(pair, accounts)
-        check_buckets(pair.ends(), accounts, observed, create=True)
-        unwanted = without_roles_in_use(leftovers(pair, accounts, observed), observed)
-        wish, unwanted = without_overlap(pair_wish(pair, accounts, observed), unwanted)
-        return tuple(step for step in plan(wish, observed, unwanted) if step.address not in unseen)
 
     # --- versions ---------------------------------------------------------------------------------------------
 

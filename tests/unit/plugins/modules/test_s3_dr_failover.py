@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.journal_store import JournalStore
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core import journal as journals
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.fence import fence_sid
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.journal import Side, State, Step
@@ -437,9 +438,7 @@ def test_a_run_that_lives_is_not_touched_and_the_second_one_is_told_who_has_it(
     world.be("eve", "laptop", "another")
     over, store = (
         threading.Event(),
-        journey.JournalStore(
-            world.aws.client_for("s3", WEST), "s3-dr-111122223333-us-west-2", "111122223333", "orders"
-        ),
+        JournalStore(world.aws.client_for("s3", WEST), "s3-dr-111122223333-us-west-2", "111122223333", "orders"),
     )
     world.aws.revive()
 
