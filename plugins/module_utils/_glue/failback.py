@@ -19,7 +19,6 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from .._aws.gateway import AwsFailure, Gateway
 from .._core.batch_prices import Prices
-from .._core.batch_role import batch_role_arn
 from .._core.failback import (
     ANNOUNCE,
     BACKFILL,
@@ -45,7 +44,6 @@ from .._core.failback import (
     why_skipped,
 )
 from .._core.failover import Phase
-from .._core.fence import principals_of
 from .._core.journal import Journal, Journey, Mode, Run, Side, State, moment, why_refused
 from .._core.journey_words import run_result, timeline
 from .._core.model import Pair, Refused
@@ -62,10 +60,10 @@ from .failback_steps import (
     verify_both_ways,
 )
 from .journal_homes import Homes
-from .journey import JourneyRun, Wanted, opened, operator
+from .journey import JourneyRun, Wanted, how_to_go_on, opened, operator
 from .reconcile import NotProven
 from .site import LOOK_SECONDS, PATIENT_SECONDS, Site, caller_arn, looked_at, require_both, sign_in
-from .switching import announce, fence, flip, lift
+from .switching import announce, fence, flip, lift, spared
 
 _MADE_ANEW = "the primary was made anew: what it lacks is backfilled"
 _ABANDONED = "lift"
@@ -229,8 +227,8 @@ class Failback:
         anew = healthy is not None and bool(healthy.result["primary_made_anew"])
         conflicts = self._conflicts_of(site, run, anew)
         if self._is_wanted(run, FENCE):
-            spared = self._spared(site)
-            self._changing(run.step(FENCE, {"exempt": spared}, lambda: fence(site, Side.DR, spared), again=True))
+            exempt = spared(site, self._wishes.exempt)
+            self._changing(run.step(FENCE, {"exempt": exempt}, lambda: fence(site, Side.DR, exempt), again=True))
         limits = {"seconds": wishes.drain_seconds}
         drained = drain_to_made_anew if anew else drain_for_good
         run.step(DRAIN, limits, lambda: drained(site, wishes), again=True)
@@ -277,12 +275,6 @@ class Failback:
             self._conflicts = getattr(failure, "result", {})
             raise
 
-    def _spared(self, site: Site) -> list[str]:
-        """Who may write in spite of the fence, besides the roles of replication: this task and a backfill's jobs."""
-        arn = caller_arn(self._clients, self._pair.dr.region, site.account(Side.DR))
-        jobs = [batch_role_arn(self._pair, end, site.accounts) for end in (self._pair.primary, self._pair.dr)]
-        return [*self._wishes.exempt, *principals_of(arn), *jobs]
-
     def _is_wanted(self, run: JourneyRun, name: str) -> bool:
         """Whether the step is to be done; if not, the journal is told why, but keeps what was begun before."""
         reason = why_skipped(name, self._wishes)
@@ -324,7 +316,7 @@ class Failback:
         self._predict_one(lambda: self._predict_backfill(site, anew))
         self._predict_one(lambda: self._predict_conflicts(site, since, anew))
         if wishes.fence:
-            self._changing(fence(site, Side.DR, self._spared(site)))
+            self._changing(fence(site, Side.DR, spared(site, self._wishes.exempt)))
 
     def _predict_health(self, site: Site, flipped: datetime) -> bool | None:
         """Whether the primary was made anew; None: it is not healthy, which is said."""
@@ -385,7 +377,7 @@ class Failback:
                     "takes writes from whoever still uses it."
                 )
             else:
-                done["primary"] = fence(site, Side.PRIMARY, self._spared(site))
+                done["primary"] = fence(site, Side.PRIMARY, spared(site, self._wishes.exempt))
                 self._changing(done["primary"])
         done["dr"] = lift(site, Side.DR)
         self._changing(done["dr"])
@@ -395,10 +387,7 @@ class Failback:
 
     def how_to_go_on(self) -> str:
         """What is told with a failure."""
-        if self._open is None:
-            return "Nothing was changed."
-        run = self._open.run
-        return f"The run {run.id} is open. Run again to go on, or look at it with failover_status.yml."
+        return how_to_go_on(self._open)
 
     def result(self) -> dict[str, Any]:
         """What the task returns, as far as it came."""

@@ -20,7 +20,6 @@ from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from .._aws.gateway import AwsFailure, Gateway
-from .._core.batch_role import batch_role_arn
 from .._core.failover import (
     ANNOUNCE,
     ASSESS,
@@ -39,14 +38,13 @@ from .._core.failover import (
     why_skipped,
     writer_of_owed,
 )
-from .._core.fence import principals_of
 from .._core.journal import TASKS, Journal, Journey, Mode, Run, State, iso, supersedes, why_refused
 from .._core.journey_words import run_result, timeline
 from .._core.loss import Loss, refusal
 from .._core.model import Pair, Refused
 from .clients import Clients
 from .journal_homes import Homes, home_of
-from .journey import JourneyRun, Wanted, opened, operator
+from .journey import JourneyRun, Wanted, how_to_go_on, opened, operator
 from .site import LOOK_SECONDS, PATIENT_SECONDS, Meanwhile, Site, caller_arn, looked_at, require_both, sign_in
 from .switching import (
     NotDrained,
@@ -62,6 +60,7 @@ from .switching import (
     look,
     open_end,
     routes_to_change,
+    spared,
     told_by_pointer,
     what_is_read,
     why_closed,
@@ -221,8 +220,8 @@ class Failover:
     def _keep_writers_out(self, site: Site, run: JourneyRun) -> None:
         wishes, old = self._wishes, site.to.other
         if self._is_wanted(run, FENCE):
-            spared = self._spared(site)
-            self._changing(run.step(FENCE, {"exempt": spared}, lambda: fence(site, old, spared)))
+            exempt = spared(site, self._wishes.exempt)
+            self._changing(run.step(FENCE, {"exempt": exempt}, lambda: fence(site, old, exempt)))
         if self._is_wanted(run, DRAIN):
             done = run.run.step(DRAIN)
             too_much = done is not None and bool(self._beyond(done.result)) and not run.run.was_begun(FLIP)
@@ -272,12 +271,6 @@ class Failover:
             )
             self._changing(done)
             self._note_owed(done)
-
-    def _spared(self, site: Site) -> list[str]:
-        """Who may write in spite of the fence, besides replication: this task, and the jobs of a backfill."""
-        arn = caller_arn(self._clients, site.new.region, site.account(site.to.other))
-        jobs = [batch_role_arn(self._pair, end, site.accounts) for end in (self._pair.primary, self._pair.dr)]
-        return [*self._wishes.exempt, *principals_of(arn), *jobs]
 
     def _is_wanted(self, run: JourneyRun, name: str) -> bool:
         """Whether the step is to be done; if not, the journal is told why."""
@@ -377,7 +370,7 @@ class Failover:
         ]
         self._change["changed"] = True
         if any(one.name == FENCE and not one.skipped for one in left):
-            self._changing(fence(site, site.to.other, self._spared(site)))
+            self._changing(fence(site, site.to.other, spared(site, self._wishes.exempt)))
 
     def _predict_open(self, site: Site) -> bool:
         """Whether a fence stands around the new end, which would be lifted."""
@@ -454,10 +447,7 @@ class Failover:
 
     def how_to_go_on(self) -> str:
         """What is told with a failure."""
-        if self._open is None:
-            return "Nothing was changed."
-        run = self._open.run
-        return f"The run {run.id} is open. Run again to go on, or look at it with failover_status.yml."
+        return how_to_go_on(self._open)
 
     def result(self) -> dict[str, Any]:
         """What the task returns, as far as it came."""

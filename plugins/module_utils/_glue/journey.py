@@ -352,3 +352,10 @@ def opened(homes: Homes, journal: Journal, wanted: Wanted, who: Operator) -> Jou
     run = JourneyRun(homes, journal, wanted, who)
     run.open()
     return run
+
+
+def how_to_go_on(run: JourneyRun | None) -> str:
+    """What is told with the failure of a task that had begun this run, or none."""
+    if run is None:
+        return "Nothing was changed."
+    return f"The run {run.run.id} is open. Run again to go on, or look at it with failover_status.yml."

@@ -22,10 +22,11 @@ from .._aws.gateway import AwsFailure, asking
 from .._aws.last_known import last_points, last_verified
 from .._aws.routes import RouteControl, route_control
 from .._aws.row import Client
+from .._core.batch_role import batch_role_arn
 from .._core.causes import Scope
 from .._core.content import Method
 from .._core.explain import Explainer
-from .._core.fence import check_policy_size, fence_removal, fence_sid, is_fenced
+from .._core.fence import check_policy_size, fence_removal, fence_sid, is_fenced, principals_of
 from .._core.fence import fence as fence_wish
 from .._core.journal import Side, iso
 from .._core.loss import Loss, Standing, known_by_metrics, with_last_verify
@@ -36,7 +37,7 @@ from .._core.routes import Dial, Route, changed_routes, switched
 from .._core.scopes import scope_addresses, scopes_of
 from .pointing import Pointing
 from .reconcile import DidNotSettle, reconcile
-from .site import PATIENT_SECONDS, Meanwhile, Site
+from .site import PATIENT_SECONDS, Meanwhile, Site, caller_arn
 
 FENCE_SECONDS = 5.0
 """After a fence is read back, so long requests are let end that S3 took before it saw the fence everywhere."""
@@ -66,6 +67,16 @@ class NotFlipped(AwsFailure):
 
 
 # --- fence ---------------------------------------------------------------------------------------------------
+
+
+def spared(site: Site, exempt: Iterable[str]) -> list[str]:
+    """Who may write in spite of a fence, besides replication: who is exempt, this task, and the jobs of a backfill."""
+    pair, region = site.pair, site.new.region
+    whose = {account.id: account for account in (site.account(side) for side in Side) if account.ours}
+    callers = [caller_arn(site.clients, region, account) for account in whose.values()]
+    tasks = [principal for caller in callers for principal in principals_of(caller)]
+    jobs = [batch_role_arn(pair, end, site.accounts) for end in (pair.primary, pair.dr)]
+    return [*exempt, *tasks, *jobs]
 
 
 def fence(site: Site, side: Side, exempt: Iterable[str], sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
