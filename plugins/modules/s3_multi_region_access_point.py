@@ -268,7 +268,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.access_poi
     check_name,
     policy_address,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, Document
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
@@ -323,7 +323,7 @@ def absent(module: AnsibleAWSModule, gateway: Gateway, clients: Clients) -> dict
     return {**result, "access_point": {}}
 
 
-def told(name: str, account: Account, there: "Document | None") -> dict[str, Any]:
+def told(name: str, account: Account, there) -> dict[str, Any]:
     """The access point in the words of the options."""
     if there is None:
         return {}
