@@ -18,8 +18,9 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.dashboards
     prices_from,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.dashboards import dashboard_body as compose
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, InvalidInput, Pair
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec, pair_from
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec
 
 DOCUMENTATION = r"""
 name: dashboard_body

@@ -325,6 +325,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import AwsFailure, Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.batch_checks import destination_from, link_from
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Pair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.backfill import Backfill
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.backfill_options import (
@@ -341,7 +342,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.interrupti
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
     credentials_from,
     pair_argument_spec,
-    pair_from,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.progress_file import ProgressFile
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run

@@ -311,6 +311,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.alarm_drill import AlarmDrill
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import AwsFailure, Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_drill import FAILED, PROVEN
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput, Refused
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.interruption import (
@@ -323,7 +324,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.one_at_a_t
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
     credentials_from,
     pair_argument_spec,
-    pair_from,
 )
 
 _SAID = 5

@@ -493,6 +493,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import AwsFailure, Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.batch_prices import prices_of
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput, Refused
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.failback import Failback
@@ -507,10 +508,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.interrupti
     end_when_nobody_listens,
     interruptible,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
-    pair_argument_spec,
-    pair_from,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import DidNotSettle, NotProven
 
 

@@ -192,12 +192,10 @@ not_read:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.recovery_bucket import DEFAULT_NAME
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.journals_of import read_status
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
-    pair_argument_spec,
-    pair_from,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
 
 

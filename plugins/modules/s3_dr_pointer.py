@@ -176,10 +176,11 @@ api_calls:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.pointer import pointer_name, pointer_regions
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.by_region import signed_in
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec, pair_from
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pointing import Pointing
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
 

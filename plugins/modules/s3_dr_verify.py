@@ -836,19 +836,20 @@ from pathlib import Path
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.verify_wishes import Wishes
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import ACCEPTED, NEVER_ACCEPTED, Cause
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Area, Verdict
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import EvidenceRun
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec, pair_from
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.progress_file import ProgressFile
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verification import (
     Verification,
     written_down,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verify_options import Wishes
 
 
 def argument_spec() -> dict:

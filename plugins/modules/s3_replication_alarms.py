@@ -259,6 +259,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms imp
     leftover_alarms,
     unwatched_rules,
 )
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Address,
     Document,
@@ -274,7 +275,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients im
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
     credentials_from,
     pair_argument_spec,
-    pair_from,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
 

@@ -216,6 +216,7 @@ api_calls:
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.event_targets import (
     EventSettings,
     encryption_addresses,
@@ -235,7 +236,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.one_at_a_t
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
     credentials_from,
     pair_argument_spec,
-    pair_from,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import reconcile, run
 

@@ -678,15 +678,12 @@ from pathlib import Path
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from, pair_result
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput, Pair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.interruption import end_when_nobody_listens
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_change import Setup
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
-    pair_argument_spec,
-    pair_from,
-    pair_result,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_argument_spec
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_removal import Removal
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
 

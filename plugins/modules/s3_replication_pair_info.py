@@ -259,6 +259,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.bucket_region import bucket_region
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway, asking
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.constraints import check_accounts
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from, pair_result
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Accounts, Pair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.reading import further_buckets, pair_as_found
@@ -272,8 +273,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients im
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
     credentials_from,
     pair_argument_spec,
-    pair_from,
-    pair_result,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
 

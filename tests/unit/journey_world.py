@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_result
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.journal import Journal, Operator, Run, from_text
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Pair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import failover, switching
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import pair_result
 from ansible_collections.crossregion.s3_dr.plugins.modules import s3_dr_failover, s3_dr_failover_info
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import Bucket
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.journeys import JourneyAws, Killed

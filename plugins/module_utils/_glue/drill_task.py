@@ -16,6 +16,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from .._aws.gateway import AwsFailure, Gateway
 from .._aws.recovery_drill import RecoveryDrill
+from .._core.declaration import pair_from
 from .._core.evidence_chain import sentences
 from .._core.model import InvalidInput, Pair, Refused
 from .._core.recovery_drill import DrillWishes, link_of
@@ -25,7 +26,7 @@ from .drill_evidence import DrillEvidence, seconds_of_last_drill
 from .evidence_files import NotWritten
 from .interruption import Interrupted, end_when_nobody_listens, interruptible, undisturbed
 from .one_at_a_time import one_at_a_time
-from .pair_options import credentials_from, pair_from
+from .pair_options import credentials_from
 
 _SAID = 5
 """So many problems are told in the message of a failure; all of them are in the result."""

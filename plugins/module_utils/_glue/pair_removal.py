@@ -21,6 +21,7 @@ from .._aws.access_point_use import CONTROL_REGION, PERMISSION, access_points_by
 from .._aws.comparison import cutoff_of
 from .._aws.deletion import NotDeleted
 from .._aws.gateway import AwsFailure, Gateway, asking
+from .._aws.verify_wishes import Wishes
 from .._core.causes import ACCEPTED
 from .._core.content import Method
 from .._core.deletion import deletion_sentence, expected_seconds
@@ -47,7 +48,6 @@ from .pair_options import credentials_from
 from .progress_file import ProgressFile
 from .reconcile import reconcile
 from .verification import Verification, written_down
-from .verify_options import Wishes
 
 ONLY_COMPARE = Wishes(
     rpo_seconds=900,

@@ -30,6 +30,7 @@ from .._aws.examination import Budget
 from .._aws.gateway import AwsFailure, Gateway, asking
 from .._aws.metrics import published_metrics
 from .._aws.sdk_errors import ResponseParserError
+from .._aws.verify_wishes import Wishes
 from .._core.causes import Cause, Finding, Scope
 from .._core.checks import Area, Check, Status, problems, verdict_of, with_warnings
 from .._core.content import Method
@@ -69,7 +70,6 @@ from .evidence_run import FINDINGS, EvidenceRun, NotWritten, unfinished_notes
 from .interruption import Interrupted, interruptible
 from .pair_options import credentials_from
 from .progress_file import ProgressFile
-from .verify_options import Wishes
 
 _ENDED = "the run was ended"
 

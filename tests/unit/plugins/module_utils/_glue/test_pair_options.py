@@ -11,6 +11,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given
 
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from, pair_result
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Direction,
     End,
@@ -24,8 +25,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients im
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
     credentials_from,
     pair_argument_spec,
-    pair_from,
-    pair_result,
 )
 from ansible_collections.crossregion.s3_dr.tests.unit import strategies
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import ARCHIVE, DR, KEYS, PRIMARY, a_pair
