@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,44 +24,32 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from .._aws.alarm_facts import read_alarms, read_topics
 from .._aws.canary import Canary, Route, Side, each, fly
-from .._aws.comparison import Comparison, Progress, Settings, compare, cutoff_of
+from .._aws.comparison import Comparison, Progress, Settings, compare
 from .._aws.content_proof import prove_content
 from .._aws.examination import Budget
 from .._aws.gateway import AwsFailure, Gateway, asking
 from .._aws.metrics import published_metrics
 from .._aws.sdk_errors import ResponseParserError
+from .._aws.verify_result import SAMPLED, Seen, Shown, comparable, cut_short_check, judge_configuration, result_of
 from .._aws.verify_wishes import Wishes
 from .._core.causes import Cause, Finding, Scope
-from .._core.checks import Area, Check, Status, problems, verdict_of, with_warnings
-from .._core.content import Method
-from .._core.drift import drift_of
-from .._core.evidence_words import recovery_sentence
+from .._core.checks import Area, Check, Status
 from .._core.explain import Explainer
 from .._core.judgement import (
     canary_checks,
     comparison_checks,
-    drift_check,
     gone_checks,
     metric_checks,
     metrics_unknown_check,
     no_canary_check,
     nothing_there_checks,
-    recovery_check,
-    rule_checks,
     unreachable_check,
-    unread_checks,
-    verify_summary,
 )
-from .._core.model import Accounts, Address, End, InvalidInput, Link, Pair, Refused, Rule, Step, is_seen
+from .._core.model import Accounts, End, Link, Pair, Refused
 from .._core.monitoring import alarm_places, monitoring_checks, topics_to_read
-from .._core.plan import Observed
 from .._core.proofs import flights_of_rules, unproven
-from .._core.readiness import readiness_addresses, readiness_checks
-from .._core.recovery import is_unexpected, together
-from .._core.render import as_diffs, as_results
+from .._core.readiness import readiness_addresses
 from .._core.replication import (
-    gap_notes,
-    gaps,
     pair_addresses,
 )
 from .._core.scopes import scope_addresses, scopes_of
@@ -74,47 +62,8 @@ from .progress_file import ProgressFile
 _ENDED = "the run was ended"
 
 
-_SAMPLED = (Method.CHECKSUM, Method.SAMPLE)
 _MOST_DIFFERING = 10_000
 """So many versions with other content are remembered, so that their sample is not told twice."""
-
-
-@dataclass(slots=True)
-class Shown:
-    """The findings that the result holds: the first unexpected ones, then others; all of them are counted."""
-
-    most: int
-    accepted: frozenset[Cause]
-    unexpected: list[Finding] = field(default_factory=list)
-    others: list[Finding] = field(default_factory=list)
-    total: int = 0
-
-    def add(self, finding: Finding) -> None:
-        """Count one finding, and keep it if there is room."""
-        self.total += 1
-        shelf = self.unexpected if is_unexpected(finding, self.accepted) else self.others
-        if len(shelf) < self.most:
-            shelf.append(finding)
-
-    def findings(self) -> list[Finding]:
-        """The ones to show."""
-        return [*self.unexpected, *self.others][: self.most]
-
-
-@dataclass(slots=True)
-class Seen:
-    """What the verify has seen so far."""
-
-    checks: list[Check] = field(default_factory=list)
-    drift: tuple[Step, ...] = ()
-    observed: Observed = field(default_factory=dict)
-    scopes: tuple[Scope, ...] = ()
-    comparisons: list[Comparison] = field(default_factory=list)
-    told: list[dict[str, Any]] = field(default_factory=list)
-    """What the result says of each comparison."""
-    canaries: list[dict[str, Any]] = field(default_factory=list)
-    metrics: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 class Verification:
@@ -143,7 +92,6 @@ class Verification:
         self._stop = threading.Event()
         self._leaps = itertools.count(1)
         self._seen = Seen()
-        self._aws_now: datetime | None = None
         self._differing: set[tuple[str, str]] = set()
         # S3 does not tell how many versions a bucket holds, so the run before must do.
         self._expected = evidence.rows_compared_before(wishes.prefixes) if evidence else None
@@ -173,8 +121,9 @@ class Verification:
         except (AwsFailure, Refused, ResponseParserError) as failure:
             self._seen.checks.append(unreachable_check(self._pair, str(failure)))
         except NotWritten as failure:
-            self._seen.checks.append(_cut_short_check(self._pair, str(failure)))
-        return self._result()
+            self._seen.checks.append(cut_short_check(self._pair, str(failure)))
+        result = result_of(self._seen, self._shown, self._pair, self._wishes)
+        return {**result, "evidence": None, "api_calls": self._clients.api_calls()}
 
     def _look_interruptibly(self) -> None:
         try:
@@ -183,7 +132,7 @@ class Verification:
                 self._look_at_monitoring()
         except Interrupted as signal_name:
             end = f"the run was ended by {signal_name} before everything was looked at. Run again."
-            self._seen.checks.append(_cut_short_check(self._pair, end))
+            self._seen.checks.append(cut_short_check(self._pair, end))
 
     def _look_at_versions(self) -> None:
         self._accounts = self._clients.accounts_of(self._pair, credentials_from(self._module.params))
@@ -204,32 +153,13 @@ class Verification:
             self._seen.checks.append(unreachable_check(pair, str(failure)))
         self._seen.scopes = tuple(scopes_of(pair, accounts, self._seen.observed).values())
         if self._seen.observed:
-            self._judge_configuration(ours)
-
-    def _judge_configuration(self, ours: list[Address]) -> None:
-        pair, accounts, observed = self._pair, self._accounts, self._seen.observed
-        gone = gone_checks(pair, accounts, observed)
-        if gone:  # all else that could be said follows from it
-            self._seen.checks += gone
-            return
-        try:
-            self._seen.drift = drift_of(pair, accounts, observed)
-            unread = [address for address in ours if not is_seen(observed[address])]
-            self._seen.checks.append(drift_check(pair, self._seen.drift, len(unread)))
-        except (Refused, InvalidInput) as failure:
-            self._seen.checks.append(unreachable_check(pair, str(failure)))
-        self._seen.checks += [
-            *unread_checks({address: observed[address] for address in ours}),
-            *readiness_checks(pair, accounts, observed),
-            *rule_checks(pair, accounts, self._seen.scopes, observed),
-        ]
-        self._seen.notes += gap_notes(gaps(pair, accounts, observed))
+            judge_configuration(self._seen, pair, accounts, ours)
 
     # --- versions ---------------------------------------------------------------------------------------------
 
     def _compare_all(self) -> None:
         """The two ends of the pair, then each further bucket to which a rule leads."""
-        for forward, backward in _comparable(self._pair, self._seen.scopes):
+        for forward, backward in comparable(self._pair, self._seen.scopes):
             self._compare(forward, backward)
 
     def _compare(self, forward: Scope, backward: Scope | None) -> None:
@@ -239,12 +169,12 @@ class Verification:
             accepted=wishes.accepted,
             content=wishes.content,
             prefixes=wishes.prefixes or ("",),
-            sample_size=wishes.sample_size if wishes.content in _SAMPLED else 0,
+            sample_size=wishes.sample_size if wishes.content in SAMPLED else 0,
             sample_seed=seed,
         )
 
         def explainer_at(now: datetime) -> Explainer:
-            self._aws_now = now if self._aws_now is None else min(self._aws_now, now)
+            self._seen.aws_now = now if self._seen.aws_now is None else min(self._seen.aws_now, now)
             return Explainer(forward, backward, now, wishes.rpo_seconds)
 
         comparison = compare(left, right, explainer_at, settings, self._budget, self._found, self._report_progress)
@@ -283,11 +213,7 @@ class Verification:
             self._differing.add((finding.key, finding.version_id))
         self._shown.add(finding)
         if self._evidence:
-            self._evidence.add_finding(finding.as_result(self._measured_at()))
-
-    def _measured_at(self) -> datetime:
-        """The last second that is judged: ages are as of then."""
-        return cutoff_of(self._now())
+            self._evidence.add_finding(finding.as_result(self._seen.measured_at()))
 
     def _side(self, end: End) -> Side:
         account = self._accounts[end.bucket].id
@@ -363,7 +289,7 @@ class Verification:
                 self._seen.metrics = [metric for link in self._our_links() for metric in self._metrics_of(link)]
         except AwsFailure as failure:
             self._seen.checks.append(metrics_unknown_check(pair, str(failure)))
-        self._seen.checks += metric_checks(self._seen.metrics, self._seen.scopes, self._now())
+        self._seen.checks += metric_checks(self._seen.metrics, self._seen.scopes, self._seen.now())
         alarms = read_alarms(self._clients, alarm_places(pair, accounts))
         topics = read_topics(self._clients, topics_to_read(pair, accounts, alarms))
         self._seen.checks += monitoring_checks(pair, accounts, alarms, topics)
@@ -376,73 +302,6 @@ class Verification:
         for rule in link.rules:
             if rule.enabled:
                 yield from published_metrics(rule, link, lambda region: self._clients("cloudwatch", region, account))
-
-    # --- judgement ----------------------------------------------------------------------------------------------
-
-    def _now(self) -> datetime:
-        """When the first comparison began, by AWS's clock. Without one there are no findings that could be wrong."""
-        return self._aws_now or datetime.now(UTC)
-
-    def _recovery(self) -> dict[str, Any] | None:
-        """The recovery point over all comparisons; None as long as one of them is not complete, or was not begun."""
-        comparisons, target = self._seen.comparisons, self._wishes.rpo_seconds
-        wanted = len(_comparable(self._pair, self._seen.scopes))
-        if not wanted or [comparison.complete for comparison in comparisons] != [True] * wanted:
-            return None
-        cutoff = min(comparison.cutoff for comparison in comparisons if comparison.cutoff)
-        total = together(exposure for one in comparisons for exposure in one.tally.exposures.values())
-        rules = [
-            {
-                "source": scope.source.bucket,
-                "destination": scope.destination.bucket,
-                "rule": rule.id,
-                "prefix": rule.prefix,
-                **together(
-                    one.tally.exposure(scope.source.bucket, scope.destination.bucket, rule.id) for one in comparisons
-                ).as_result(cutoff, target),
-            }
-            for scope in self._seen.scopes
-            for rule in scope.rules
-            if self._was_compared(rule)
-        ]
-        return {**total.as_result(cutoff, target), "rules": rules}
-
-    def _was_compared(self, rule: Rule) -> bool:
-        """Whether all keys of the rule were among those that were compared: of others nothing is known."""
-        return any(rule.prefix.startswith(prefix) for prefix in self._wishes.prefixes or ("",))
-
-    def _result(self) -> dict[str, Any]:
-        seen, recovery = self._seen, self._recovery()
-        told = {
-            "prefixes": list(self._wishes.prefixes),
-            "recovery": recovery,
-            "comparisons": seen.told,
-            "causes": _causes(seen.comparisons),
-        }
-        sentence = recovery_sentence(told)
-        checks = [*seen.checks, recovery_check(self._pair, recovery, sentence)]
-        checks = with_warnings(checks, self._wishes.warnings)
-        verdict = verdict_of(checks)
-        return {
-            "changed": False,
-            "pair": self._pair.name,
-            "verdict": verdict.value,
-            "problems": problems(checks),
-            **told,
-            "findings": [finding.as_result(self._measured_at()) for finding in self._shown.findings()],
-            "findings_total": self._shown.total,
-            "findings_file": None,
-            "content": next((one["content"] for one in seen.told), None),
-            "checks": [check.as_result() for check in checks],
-            "summary": verify_summary(self._pair, verdict, sentence, checks, seen.canaries, _proofs(seen.told)),
-            "drift": as_results(seen.drift),
-            "diff": as_diffs(seen.drift),
-            "canaries": seen.canaries,
-            "metrics": seen.metrics,
-            "notes": list(dict.fromkeys(seen.notes)),
-            "evidence": None,
-            "api_calls": self._clients.api_calls(),
-        }
 
 
 def written_down(evidence: EvidenceRun, result: dict[str, Any]) -> dict[str, Any]:
@@ -458,39 +317,3 @@ def written_down(evidence: EvidenceRun, result: dict[str, Any]) -> dict[str, Any
         "notes": [*result["notes"], *ended.broken, *unfinished_notes(ended)],
         "evidence": str(ended.directory),
     }
-
-
-def _cut_short_check(pair: Pair, reason: str) -> Check:
-    """The run did not get to its end."""
-    return Check(Area.VERSIONS, "finished", pair.name, Status.UNKNOWN, f"Pair '{pair.name}': {reason}")
-
-
-def _comparable(pair: Pair, scopes: tuple[Scope, ...]) -> list[tuple[Scope, Scope | None]]:
-    """Which buckets are compared: the two ends once for both directions, and each further destination."""
-    by_way = {(scope.source.bucket, scope.destination.bucket): scope for scope in scopes}
-    found: list[tuple[Scope, Scope | None]] = []
-    for (source, destination), scope in by_way.items():
-        if (destination, source) in by_way and source == pair.dr.bucket:
-            continue  # told by the comparison of the other direction
-        found.append((scope, by_way.get((destination, source))))
-    return found
-
-
-def _proofs(comparisons: list[dict[str, Any]]) -> list[str]:
-    """What the samples of the comparisons prove, a line each."""
-    return [
-        f"{one['source']} -> {one['destination']}: {one['content']['statement']}"
-        for one in comparisons
-        if one["content"] and one["content"]["method"] in _SAMPLED
-    ]
-
-
-def _causes(comparisons: list[Comparison]) -> dict[str, dict[str, int]]:
-    """The counts of all comparisons added up."""
-    total: dict[str, dict[str, int]] = {}
-    for comparison in comparisons:
-        for cause, counts in comparison.tally.by_cause().items():
-            known = total.setdefault(cause, dict.fromkeys(counts, 0))
-            for name, count in counts.items():
-                known[name] += count
-    return total

@@ -26,6 +26,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws import version_listing
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.verify_result import Shown
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.verify_wishes import Wishes
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import topics_wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import (
@@ -49,7 +50,6 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import cli
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue import verification
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.evidence_run import EvidenceRun, NotWritten
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.progress_file import ProgressFile
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verification import Shown
 from ansible_collections.crossregion.s3_dr.plugins.modules import s3_dr_verify
 from ansible_collections.crossregion.s3_dr.tests.unit.clock import Time
 from ansible_collections.crossregion.s3_dr.tests.unit.fake_aws import Call, FakeAws, client_error
