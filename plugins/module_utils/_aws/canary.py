@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -23,6 +23,10 @@ from .sdk_errors import DENIED, NO_ANSWER, ClientError, error_code, in_short
 
 _FIRST_PAUSE_SECONDS = 0.25
 _LONGEST_PAUSE_SECONDS = 5.0
+_TOKEN_LENGTH = 32
+
+FLYING = "flying"
+"""The status of a canary that is on its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,25 +127,49 @@ def fly(
     Args:
         token: how its key ends, 32 hexadecimal digits, where somebody must know it beforehand.
     """
-    token = token or uuid.uuid4().hex
-    key, body = f"{route.rule.prefix}{RESERVED_PREFIX}{token}", f"s3-dr canary {token}\n".encode()
-    source, destination = route.source.end.bucket, route.destination.end.bucket
-    begun = Canary(route.rule.id, source, destination, key, route.encryption, "not_written")
+    begun = send(route, token or uuid.uuid4().hex)
+    if begun.status != FLYING:
+        return begun
+    started = clock()
+    outcome = _watch(route, begun, started + deadline_seconds, sleep, clock)
+    return land(route, begun, outcome, clock() - started)
+
+
+def send(route: Route, token: str) -> Canary:
+    """Write one object under the reserved prefix. Its status is `flying` if it is on its way.
+
+    Args:
+        token: how its key ends, 32 hexadecimal digits.
+    """
+    key, source = f"{route.rule.prefix}{RESERVED_PREFIX}{token}", route.source.end.bucket
+    begun = Canary(route.rule.id, source, route.destination.end.bucket, key, route.encryption, "not_written")
+    options = {**route.source.bucket, "Key": key, "Body": _body(key), **route.write_options()}
     try:
-        written = route.source.client.put_object(**route.source.bucket, Key=key, Body=body, **route.write_options())
+        written = route.source.client.put_object(**options)
     except (ClientError, *NO_ANSWER) as error:
         return _with(begun, reason=f"writing it to {source} failed: {in_short(error)}")
     version = written.get("VersionId")
     if version in (None, "null"):
         return _without_versioning(begun, route)
-    started = clock()
-    outcome = _watch(route, key, version, body, started + deadline_seconds, sleep, clock)
-    seconds = round(clock() - started, 3)
+    return _with(begun, status=FLYING, version_id=version)
+
+
+def land(route: Route, canary: Canary, outcome: Mapping[str, str], seconds: float) -> Canary:
+    """What became of a canary that flew for so long. Where it has an end, both versions are removed.
+
+    Args:
+        outcome: what `look` told, or `late` with a reason.
+    """
+    key, version = canary.key, str(canary.version_id)
     if outcome["status"] == "late" or (outcome["status"] == "unreadable" and "compared" not in outcome):
         left_behind = _left_to_arrive(route, key, version)
     else:
         left_behind = _remove_everywhere(route, key, version)
-    return _with(begun, version_id=version, seconds=seconds, left_behind=left_behind, **outcome)
+    return _with(canary, seconds=round(seconds, 3), left_behind=left_behind, **outcome)
+
+
+def _body(key: str) -> bytes:
+    return f"s3-dr canary {key[-_TOKEN_LENGTH:]}\n".encode()
 
 
 def prove(
@@ -186,24 +214,14 @@ def _without_versioning(begun: Canary, route: Route) -> Canary:
 
 def _watch(
     route: Route,
-    key: str,
-    version: str,
-    body: bytes,
+    canary: Canary,
     deadline: float,
     sleep: Callable[[float], None],
     clock: Callable[[], float],
 ) -> dict[str, str]:
     pause = _FIRST_PAUSE_SECONDS
     while True:
-        waiting_for = "S3 still says PENDING; without an RTC rule it promises no time"
-        try:
-            outcome = _look(route, key, version, body)
-        except ClientError as error:
-            if error_code(error) in DENIED:
-                return {"status": "unreadable", "reason": f"it may not be looked at: {error}"}
-            outcome, waiting_for = None, str(error)
-        except NO_ANSWER as error:  # the connection; the object may well be on its way
-            outcome, waiting_for = None, in_short(error)
+        outcome, waiting_for = look(route, canary)
         if outcome is not None:
             return outcome
         left = deadline - clock()
@@ -211,6 +229,19 @@ def _watch(
             return {"status": "late", "reason": waiting_for}
         sleep(min(pause, left))
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def look(route: Route, canary: Canary) -> tuple[dict[str, str] | None, str]:
+    """The outcome of a canary if there is one yet, and else what it waits for."""
+    try:
+        outcome = _look(route, canary.key, str(canary.version_id), _body(canary.key))
+    except ClientError as error:
+        if error_code(error) in DENIED:
+            return {"status": "unreadable", "reason": f"it may not be looked at: {error}"}, ""
+        return None, str(error)
+    except NO_ANSWER as error:  # the connection; the object may well be on its way
+        return None, in_short(error)
+    return outcome, "S3 still says PENDING; without an RTC rule it promises no time"
 
 
 def _look(route: Route, key: str, version: str, body: bytes) -> dict[str, str] | None:
