@@ -22,13 +22,12 @@ from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from .._aws.alarm_facts import read_alarms, read_topics
 from .._aws.canary import Canary, Route, Side, each, fly
 from .._aws.comparison import Comparison, Progress, Settings, compare
 from .._aws.content_proof import prove_content
 from .._aws.examination import Budget
-from .._aws.gateway import AwsFailure, Gateway, asking
-from .._aws.metrics import published_metrics
+from .._aws.gateway import AwsFailure, Gateway
+from .._aws.monitoring_look import look_at_monitoring
 from .._aws.sdk_errors import ResponseParserError
 from .._aws.verify_result import SAMPLED, Seen, Shown, comparable, cut_short_check, judge_configuration, result_of
 from .._aws.verify_wishes import Wishes
@@ -39,14 +38,11 @@ from .._core.judgement import (
     canary_checks,
     comparison_checks,
     gone_checks,
-    metric_checks,
-    metrics_unknown_check,
     no_canary_check,
     nothing_there_checks,
     unreachable_check,
 )
-from .._core.model import Accounts, End, Link, Pair, Refused
-from .._core.monitoring import alarm_places, monitoring_checks, topics_to_read
+from .._core.model import Accounts, End, Pair, Refused
 from .._core.proofs import flights_of_rules, unproven
 from .._core.readiness import readiness_addresses
 from .._core.replication import (
@@ -129,7 +125,7 @@ class Verification:
         try:
             with interruptible():
                 self._look_at_versions()
-                self._look_at_monitoring()
+                look_at_monitoring(self._seen, self._pair, self._accounts, self._clients)
         except Interrupted as signal_name:
             end = f"the run was ended by {signal_name} before everything was looked at. Run again."
             self._seen.checks.append(cut_short_check(self._pair, end))
@@ -279,29 +275,6 @@ class Verification:
         if self._stop.is_set():
             return time.monotonic() + next(self._leaps) * 2 * self._wishes.deadline_seconds
         return time.monotonic()
-
-    # --- monitoring ---------------------------------------------------------------------------------------------
-
-    def _look_at_monitoring(self) -> None:
-        pair, accounts = self._pair, self._accounts
-        try:
-            with asking(f"The replication metrics of pair '{pair.name}'", "cloudwatch:ListMetrics"):
-                self._seen.metrics = [metric for link in self._our_links() for metric in self._metrics_of(link)]
-        except AwsFailure as failure:
-            self._seen.checks.append(metrics_unknown_check(pair, str(failure)))
-        self._seen.checks += metric_checks(self._seen.metrics, self._seen.scopes, self._seen.now())
-        alarms = read_alarms(self._clients, alarm_places(pair, accounts))
-        topics = read_topics(self._clients, topics_to_read(pair, accounts, alarms))
-        self._seen.checks += monitoring_checks(pair, accounts, alarms, topics)
-
-    def _our_links(self) -> list[Link]:
-        return [link for link in self._pair.links() if self._accounts[link.source.bucket].ours]
-
-    def _metrics_of(self, link: Link) -> Iterator[dict[str, Any]]:
-        account = self._accounts[link.source.bucket].id
-        for rule in link.rules:
-            if rule.enabled:
-                yield from published_metrics(rule, link, lambda region: self._clients("cloudwatch", region, account))
 
 
 def written_down(evidence: EvidenceRun, result: dict[str, Any]) -> dict[str, Any]:
