@@ -22,8 +22,9 @@ PLAIN = "ansible.module_utils.basic"
 LAYERS = {
     "_core": {"_core"},
     "_aws": {"_core", "_aws", "boto3", "botocore"},
-    "_glue": {"_core", "_aws", "_glue", "boto3", "botocore", AMAZON, AMAZON_CONNECTION, WARNINGS},
-    "modules": {"_core", "_aws", "_glue", AMAZON, PLAIN},
+    "_function": {"_core", "_aws", "_function", "boto3", "botocore"},
+    "_glue": {"_core", "_aws", "_function", "_glue", "boto3", "botocore", AMAZON, AMAZON_CONNECTION, WARNINGS},
+    "modules": {"_core", "_aws", "_function", "_glue", AMAZON, PLAIN},
     "action": {"_core", "_glue", "action", "ansible", "ansible.plugins.action.normal", "ansible.utils.display"},
     "filter": {"_core", "_glue", "ansible.errors", ARGUMENTS},
     "doc_fragments": set(),

@@ -80,9 +80,11 @@ class Store:
         self.told += 1
         rows = [row for row in self.rows if row.key.startswith(params["Prefix"])]
         start = 0
-        if "KeyMarker" in params:
+        if "VersionIdMarker" in params:
             after = (params["KeyMarker"], params["VersionIdMarker"])
             start = 1 + [(row.key, row.version_id) for row in rows].index(after)
+        elif "KeyMarker" in params:  # all versions of that key are passed over
+            start = sum(row.key <= params["KeyMarker"] for row in rows)
         page = rows[start : start + self.page]
         truncated = start + self.page < len(rows)
         answer: dict[str, Any] = {

@@ -28,6 +28,7 @@ from .._core.model import End
 from .._core.proofs import is_canary
 from .._core.recovery import Tally
 from .._core.sample import Sample
+from .._core.versions import Version
 from .canary import Side
 from .examination import Budget, Examiner
 from .spool import Spool, SpoolFailed
@@ -195,7 +196,7 @@ def compare(
         VersionListing(right, settings.prefixes, read) as destination,
         Spool() as spool,
     ):
-        run = _Run((left, right), (source, destination), spool, settings, budget, sink, progress, read)
+        run = Run((left, right), (source, destination), spool, settings, budget, sink, progress, read)
         try:
             run.march(explainer_at)
             run.examine()
@@ -221,7 +222,7 @@ def cutoff_of(began: datetime) -> datetime:
 
 
 @dataclass(slots=True)
-class _Run:
+class Run:
     """One comparison while it goes on."""
 
     sides: tuple[Side, Side]
@@ -254,7 +255,8 @@ class _Run:
         """Count what both ends hold, and put what differs on disk."""
         for listing in self.listings:
             listing.start()
-        self.began = min([listing.began for listing in self.listings])
+        began = min([listing.began for listing in self.listings])
+        self.began = self.began or began
         explainer = explainer_at(self.began)
         self.canary_prefixes = explainer.rule_prefixes()
         cutoff = cutoff_of(self.began)
@@ -268,10 +270,23 @@ class _Run:
         self.explainer = explainer.arrived_from(None if explainer.backward else self.oldest_arrived)
 
     def _outcomes(self) -> Iterator[Outcome]:
-        left, right = self.listings
+        left, right = self.rows()
         names = (self.sides[0].end.bucket, self.sides[1].end.bucket)
-        differ = suspicious(self.settings.content)
-        return march(left.rows(), right.rows(), differ, names)
+        return march(left, right, suspicious(self.settings.content), names, ended=self.ended)
+
+    def rows(self) -> tuple[Iterator[Version], Iterator[Version]]:
+        """What both listings tell."""
+        left, right = self.listings
+        return left.rows(), right.rows()
+
+    def counts(self) -> tuple[Count, Count]:
+        """What was read of both listings so far."""
+        left, right = (Count(one.versions, one.delete_markers, one.size) for one in self.listings)
+        return left, right
+
+    def ended(self, key: str) -> bool:
+        """Whether to stop after a key: a comparison in one go never does."""
+        return False
 
     def _receive(self, outcome: Outcome, explainer: Explainer, cutoff: datetime) -> None:
         version = outcome.left if isinstance(outcome, Match) else outcome.version
@@ -349,7 +364,7 @@ class _Run:
 
     def result(self, reason: str, seconds: float) -> Comparison:
         """What was found, complete if there is no reason why not."""
-        left, right = (Count(one.versions, one.delete_markers, one.size) for one in self.listings)
+        left, right = self.counts()
         return Comparison(
             self.sides[0].end,
             self.sides[1].end,

@@ -12,16 +12,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import IO, Any
+from typing import IO
 
 from .._core.explain import Rank
-from .._core.march import Difference, Kind
-from .._core.versions import Version
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TICK = timedelta(microseconds=1)
+from .._core.march import Difference
+from .._core.packing import packed_difference, unpacked_difference
 
 
 class SpoolFailed(Exception):
@@ -59,7 +55,7 @@ class Spool:
         try:
             if rank not in self._files:
                 self._files[rank] = self._open.enter_context(self._temporary())
-            self._files[rank].writelines((json.dumps(_packed(difference)), "\n"))
+            self._files[rank].writelines((json.dumps(packed_difference(difference)), "\n"))
         except OSError as error:
             raise self._failed(error) from error
         self.counts[rank] += 1
@@ -70,14 +66,26 @@ class Spool:
         Raises:
             SpoolFailed: the disk is full, or the files cannot be read.
         """
-        for rank in sorted(self._files):
-            file = self._files[rank]
-            try:
-                file.seek(0)
-                for line in file:
-                    yield _unpacked(json.loads(line))
-            except OSError as error:
-                raise self._failed(error) from error
+        for rank in self.ranks():
+            yield from self.of(rank)
+
+    def ranks(self) -> list[Rank]:
+        """The ranks of which there are differences, the gravest first."""
+        return sorted(self._files)
+
+    def of(self, rank: Rank) -> Iterator[Difference]:
+        """The differences of one rank, as they were put. Nothing may be put after.
+
+        Raises:
+            SpoolFailed: the files cannot be read.
+        """
+        file = self._files[rank]
+        try:
+            file.seek(0)
+            for line in file:
+                yield unpacked_difference(json.loads(line))
+        except OSError as error:
+            raise self._failed(error) from error
 
     def _temporary(self) -> IO[str]:
         return tempfile.TemporaryFile("w+", encoding="ascii", newline="\n", dir=self._directory)
@@ -88,54 +96,3 @@ class Spool:
             f"({error.strerror or error}). They need about 300 bytes each: make room there, or let TMPDIR name another "
             "directory, then run again."
         )
-
-
-def _packed(difference: Difference) -> list[Any]:
-    return [
-        difference.kind.value,
-        _packed_version(difference.version),
-        difference.at_left,
-        _packed_version(difference.other) if difference.other else None,
-        difference.key_at_other,
-        _packed_moment(difference.previous) if difference.previous else None,
-        difference.hides,
-    ]
-
-
-def _unpacked(row: list[Any]) -> Difference:
-    kind, version, at_left, other, key_at_other, previous, hides = row
-    return Difference(
-        Kind(kind),
-        _unpacked_version(version),
-        at_left,
-        _unpacked_version(other) if other else None,
-        key_at_other,
-        None if previous is None else _unpacked_moment(previous),
-        hides,
-    )
-
-
-def _packed_version(version: Version) -> list[Any]:
-    return [
-        version.key,
-        version.version_id,
-        _packed_moment(version.modified),
-        version.size,
-        version.etag,
-        version.storage_class,
-        version.is_latest,
-    ]
-
-
-def _unpacked_version(row: list[Any]) -> Version:
-    key, version_id, modified, size, etag, storage_class, is_latest = row
-    return Version(key, version_id, _unpacked_moment(modified), size, etag, storage_class, is_latest)
-
-
-def _packed_moment(moment: datetime) -> int:
-    """Microseconds, since what is compared later must be exactly what was listed."""
-    return (moment - _EPOCH) // _TICK
-
-
-def _unpacked_moment(ticks: int) -> datetime:
-    return _EPOCH + ticks * _TICK

@@ -50,10 +50,10 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """After which version the next page begins."""
+    """After which version the next page begins; `version_id` None: after all versions of the key."""
 
     key: str
-    version_id: str
+    version_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +89,19 @@ class VersionListing:
         read: PageReader | None = None,
         sleep: Callable[[float], object] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        after: str | None = None,
     ) -> None:
         """Prepare; nothing is asked yet.
 
         Args:
+            after: begin with the first key that comes after this one.
             read: how a page is read; by boto3 unless said otherwise.
             sleep: how to wait; by default a wait that ends when the listing is closed.
         """
         self.versions = self.delete_markers = self.size = 0
         self._side = side
         self._prefixes = separate(prefixes)
+        self._after = after
         self._read = read or read_page
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
@@ -193,14 +196,16 @@ class VersionListing:
         end: BaseException | None = None
         try:
             for prefix in self._prefixes:
-                self._produce_prefix(prefix)
+                if self._after is not None and self._after.startswith(prefix):
+                    self._produce_prefix(prefix, Marker(self._after, None))
+                elif self._after is None or prefix > self._after:
+                    self._produce_prefix(prefix, None)
         except BaseException as error:  # whatever it is: the consumer must hear of it, or it would wait for ever
             end = error
         self._ready.put(end)
 
-    def _produce_prefix(self, prefix: str) -> None:
+    def _produce_prefix(self, prefix: str, marker: Marker | None) -> None:
         """Read a prefix page by page. boto3's paginator is no help: it takes a lack of markers for the end."""
-        marker: Marker | None = None
         while True:
             self._room.acquire()
             if self._stopped.is_set():
@@ -302,7 +307,9 @@ def read_page(side: Side, prefix: str, marker: Marker | None) -> Page:
         BadPage: a field that S3 always gives is not there.
     """
     keys: dict[str, str] = {}
-    after = {"KeyMarker": marker.key, "VersionIdMarker": marker.version_id} if marker else {}
+    after = {"KeyMarker": marker.key} if marker else {}
+    if marker and marker.version_id is not None:
+        after["VersionIdMarker"] = marker.version_id
     answer = side.client.list_object_versions(**side.bucket, Prefix=prefix, MaxKeys=_PAGE_ROWS, **after)
     try:
         rows = [_object(row, keys) for row in answer.get("Versions", ())]

@@ -135,18 +135,23 @@ def march(
     suspicious: Suspicious,
     names: tuple[str, str] = ("left", "right"),
     most_held: int = MOST_HELD,
+    ended: Callable[[str], bool] = lambda key: False,
 ) -> Iterator[Outcome]:
     """Compare two listings that are sorted by key.
 
     Args:
         names: how messages call the two ends.
+        ended: asked after each key whether to stop there.
 
     Raises:
         NotComparable: a listing is not sorted, tells a version twice, or differs in the order of too many versions.
     """
     sides = (_Side(names[0], left, most_held), _Side(names[1], right, most_held))
     while keys := [side.next.key for side in sides if side.next is not None]:
-        yield from _march_key(min(keys), sides, suspicious)
+        key = min(keys)
+        yield from _march_key(key, sides, suspicious)
+        if ended(key):
+            return
 
 
 def _march_key(key: str, sides: tuple[_Side, _Side], suspicious: Suspicious) -> Iterator[Outcome]:
