@@ -20,6 +20,7 @@ from .fake_services.access_points import FakeAccessPoints
 from .fake_services.calls import OWNER, READING, Answer, Call, client_error
 from .fake_services.cloudtrail import FakeCloudTrail
 from .fake_services.dashboards import FakeDashboards
+from .fake_services.functions import FakeFunctions
 from .fake_services.iam import Role
 from .fake_services.kms import FakeKms, Key
 from .fake_services.monitoring import FakeMonitoring
@@ -31,7 +32,14 @@ __all__ = ["OWNER", "READING", "Answer", "Bucket", "Call", "FakeAws", "Key", "Qu
 
 
 class FakeAws(
-    FakeQueues, FakeCloudTrail, FakeDashboards, FakeKms, FakeMonitoring, FakeSystemsManager, FakeAccessPoints
+    FakeFunctions,
+    FakeQueues,
+    FakeCloudTrail,
+    FakeDashboards,
+    FakeKms,
+    FakeMonitoring,
+    FakeSystemsManager,
+    FakeAccessPoints,
 ):
     """All services of all accounts. `interrupt` is asked before each call and may raise."""
 

@@ -34,6 +34,10 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
     pair_addresses,
     pair_wish,
 )
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scheduled_drill import (
+    ScheduledDrill,
+    scheduled_drill_wish,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.selectors import DataEvents, RecordedPair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import Trail
 
@@ -117,3 +121,26 @@ def told_of_a_pair() -> Wish:
         told, _unwanted = state_wish(place, ACCOUNT, region, {"msg": "It broke off."}, nothing_there)
         wish |= {**told, **runbook_wish(Runbook(place.regions), ACCOUNT, region)}
     return wish
+
+
+def a_scheduled_drill(**changes: Any) -> ScheduledDrill:
+    """The drill of the pair `orders`, unless changed."""
+    topic = f"arn:aws:sns:{WEST}:{ACCOUNT.id}:s3-dr-alarms"
+    settings: dict[str, Any] = {
+        "name": "s3-dr-scheduled-drill",
+        "region": WEST,
+        "evidence_bucket": "example-evidence",
+        "recovery_bucket": "example-recovery",
+        "pairs": (a_pair(),),
+        "roles": {},
+        "code": b"archive",
+        "code_sha256": "b2YgYXJjaGl2ZQ==",
+        "topic_arns": (topic,),
+    }
+    return ScheduledDrill(**{**settings, **changes})
+
+
+def drilled(drill: ScheduledDrill | None = None) -> Wish:
+    """All that a scheduled drill is, for buckets of one account."""
+    drill = drill or a_scheduled_drill()
+    return scheduled_drill_wish(drill, ACCOUNT, {pair.name: ACCOUNTS for pair in drill.pairs})

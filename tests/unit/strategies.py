@@ -74,6 +74,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.selectors import DataEvents, RecordedPair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import Trail, trail_wish
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import a_scheduled_drill, drilled
 
 REGIONS_OF = {
     "aws": ("us-east-1", "us-west-2", "eu-central-1"),
@@ -463,7 +464,22 @@ _MODULES = {
     "multi_region_access_point": "access points",
 }
 _QUEUES = accounts.flatmap(lambda account: events_wishes(account, "sqs", encrypted=True))
+_DRILLS = st.builds(
+    lambda **settings: _without_code(drilled(a_scheduled_drill(**settings))),
+    schedule=st.sampled_from(["rate(1 day)", "cron(0 3 * * ? *)"]),
+    flexible_minutes=st.sampled_from([0, 15]),
+    enabled=st.booleans(),
+    memory_mb=st.integers(256, 2048),
+    concurrency=st.integers(1, 40),
+    reserved_concurrency=st.integers(1, 100),
+    tracing=st.booleans(),
+    ops_items=st.booleans(),
+)
 _WISHES = {
+    **dict.fromkeys(
+        ("iam_managed_policy", "log_group", "lambda_function", "function_concurrency", "state_machine", "schedule"),
+        _DRILLS,
+    ),
     "sqs_queue": _QUEUES,
     "sqs_queue_encryption": _QUEUES,
     "sqs_queue_policy": _QUEUES,
@@ -471,6 +487,11 @@ _WISHES = {
     "kms_key_policy": st.one_of(pair_wishes("kms"), wishes("trail")),
     "bucket_object_lock": st.one_of(pair_wishes("object_lock"), wishes("trail")),
 }
+
+
+def _without_code(wish: Wish) -> Wish:
+    """JSON, by which these tests change a document by hand, has no bytes."""
+    return {at: {name: one for name, one in document.items() if name != "ZipFile"} for at, document in wish.items()}
 
 
 def _of_kind(wish: Wish, kind: str) -> list[Document]:
@@ -650,6 +671,12 @@ def foreign(kind: str, mine: Document) -> st.SearchStrategy[Document]:
         "ssm_parameter": st.just(_ours_by_tag({**mine, "Value": "changed by hand"})),
         "ssm_document": st.just(_ours_by_tag({**mine, "Content": {}})),
         "ops_item": st.just({**mine, "Severity": "4"}),
+        "iam_managed_policy": foreign_policies().map(lambda found: _ours_by_tag({"Policy": found, "Attached": False})),
+        "log_group": st.just(_ours_by_tag({"RetentionInDays": 7})),
+        "lambda_function": st.just(_ours_by_tag({**mine, "CodeSha256": "another", "Timeout": 3})),
+        "function_concurrency": st.just({"ReservedConcurrentExecutions": 1}),
+        "state_machine": st.just(_ours_by_tag({**mine, "Definition": {}})),
+        "schedule": st.just({**mine, "State": "DISABLED"}),
         "multi_region_access_point": st.just(
             {
                 **mine,

@@ -27,7 +27,9 @@ from . import (
     fact_rows,
     iam_rows,
     key_rows,
+    lambda_rows,
     s3_rows,
+    states_rows,
     systems_manager_rows,
 )
 from .deletion import NotDeleted
@@ -44,6 +46,8 @@ ROWS: dict[str, Row] = {
     **dashboard_rows.ROWS,
     **systems_manager_rows.ROWS,
     **access_point_rows.ROWS,
+    **lambda_rows.ROWS,
+    **states_rows.ROWS,
     **fact_rows.ROWS,
 }
 

@@ -322,6 +322,28 @@ def _canonical_queue(document: Document) -> Document:
     return {key: value for key, value in document.items() if key != "Attributes"}
 
 
+# --- functions and what starts them --------------------------------------------------------------------------
+
+
+def _canonical_function(document: Document) -> Document:
+    """The archive is known by its hash: Lambda tells no more of it, and nobody wants to read it."""
+    return {name: value for name, value in document.items() if name != "ZipFile"}
+
+
+def _canonical_managed_policy(document: Document) -> Document:
+    return {**document, "Policy": canonical_policy(document["Policy"])}
+
+
+def _put_schedule(ours: Document, theirs: Document | None) -> Document:
+    """A schedule has no tags, so its target tells whose it is."""
+    if theirs is not None and theirs["Target"]["Arn"] != ours["Target"]["Arn"]:
+        raise Refused(
+            f"a schedule of this name starts {theirs['Target']['Arn']}, so it is somebody else's and is left alone. "
+            "Choose another `name` for the drill."
+        )
+    return ours
+
+
 # --- the table -----------------------------------------------------------------------------------------------
 
 
@@ -379,6 +401,12 @@ KINDS: Mapping[str, Kind] = {
     "ssm_parameter": Kind(80, put_owned, take_owned),
     "ssm_document": Kind(80, put_owned, take_owned),
     "ops_item": Kind(85, replace_fields, remove),
+    "iam_managed_policy": Kind(15, put_owned, take_owned, _canonical_managed_policy),
+    "log_group": Kind(60, put_owned, take_owned),
+    "lambda_function": Kind(65, put_owned, take_owned, _canonical_function),
+    "function_concurrency": Kind(67, replace_fields, remove),
+    "state_machine": Kind(68, put_owned, take_owned),
+    "schedule": Kind(80, _put_schedule, remove),
 }
 
 

@@ -276,9 +276,7 @@ class PairDrill:
         chosen = sample.chosen if wishes.content in SAMPLED else []  # else it was drawn for the restore alone
         budget = Budget(max(0, wishes.max_head_requests - comparison.head_requests), wishes.head_requests_per_second)
         sides = self._side(forward.source), self._side(forward.destination)
-        proven = prove_content(
-            wishes.content, chosen, sample.population, *sides, budget, wishes.max_transfer_bytes
-        )
+        proven = prove_content(wishes.content, chosen, sample.population, *sides, budget, wishes.max_transfer_bytes)
         for finding in proven.findings:
             comparison.tally.add(finding)
         seen.checks += proven.checks

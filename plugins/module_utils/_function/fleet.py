@@ -7,10 +7,13 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from .._core.checks import Verdict
+from .._core.drill_index import PairRuns, Run, index_page
 from .._core.model import InvalidInput, Pair
 from .drill import BEGUN, RESULT, World
 from .failure import failed_result
@@ -47,14 +50,22 @@ def finish(world: World, results: Sequence[Mapping[str, str]]) -> dict[str, Any]
         results: `pair` and `verdict` of each.
 
     Returns:
-        `proven`: all are; `verdicts` by pair.
+        `proven`: all are; `verdicts` by pair; `cause`: the same as text.
     """
     names = [one["pair"] for one in results]
     found = [world.work(name).get(RESULT) or _lost(world, name) for name in names]
     runs = {name: (world.work(name).get(BEGUN) or {"run": world.run})["run"] for name in names}
     world.evidence.fleet(found, runs, world.run, world.created, world.execution)
-    write_index(world.evidence, world.created)
+    write_index(world)
     for name in names:
         world.work(name).clear()
     verdicts = {one["pair"]: one["verdict"] for one in results}
-    return {"proven": set(verdicts.values()) <= {Verdict.PROVEN.value}, "verdicts": verdicts}
+    proven = set(verdicts.values()) <= {Verdict.PROVEN.value}
+    return {"proven": proven, "verdicts": verdicts, "cause": json.dumps(verdicts, sort_keys=True)}
+
+
+def write_index(world: World) -> None:
+    """Make the index anew, of all runs that lie in the bucket, whoever wrote them."""
+    store = world.evidence
+    pairs = [PairRuns(pair, tuple(Run(*found) for found in store.records(f"pairs/{pair}/"))) for pair in store.pairs()]
+    store.put_index(index_page(pairs, datetime.fromtimestamp(world.clock(), UTC)))

@@ -92,7 +92,7 @@ def load(event: Event, settings: Settings) -> dict[str, Any]:
     Raises:
         InvalidInput: a pair was asked for that the function does not know.
     """
-    only = list(event.get("only") or settings.pairs)
+    only = list((event.get("input") or {}).get("only") or settings.pairs)
     for name in only:
         settings.pair(name)  # one that cannot be right ends the run before it begins
     began = datetime.fromisoformat(event["started"]).astimezone(UTC)

@@ -8,14 +8,14 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .._aws.gateway import AwsFailure, explain_connection
 from .._aws.row import Client
 from .._aws.s3control import reach_ip_addresses
 from .._aws.sdk_errors import NO_ANSWER, ClientError
-from .._core.model import GLOBAL, Account, End, InvalidInput, Pair
+from .._core.model import GLOBAL, Account, InvalidInput, Pair
 
 try:
     from boto3.session import Session
@@ -66,21 +66,11 @@ class Sessions:
         return self(service, self._region, self._account.id)
 
     def accounts_of(self, pair: Pair, options: Mapping[str, Any]) -> dict[str, Account]:
-        """Whose each bucket of the pair is, without a call: the ARN of a role tells its account."""
-        accounts = {end.bucket: self._account_of(end) for end in pair.ends()}
-        for end in _ends(options):
-            if end.get("assume_role_arn") and end.get("bucket"):
-                accounts[end["bucket"]] = account_of_role(end["assume_role_arn"])
-                self._assumed[accounts[end["bucket"]].id, end["region"]] = end
-        known = {account.id for account in accounts.values() if account.ours}
-        return {
-            bucket: Account(account.id, account.partition, account.id in known) for bucket, account in accounts.items()
-        }
-
-    def _account_of(self, end: End) -> Account:
-        """Whose an end without a role of its own is."""
-        own = end.account_id in (None, self._account.id)
-        return Account(end.account_id or self._account.id, self._account.partition, own)
+        """Whose each bucket of the pair is, without a call; from now on the roles that reach them are known."""
+        accounts = accounts_of(pair, options, self._account)
+        for end in ends_with_roles(options):
+            self._assumed[accounts[end["bucket"]].id, end["region"]] = end
+        return accounts
 
     def _keys(self, region: str, account: str) -> dict[str, str]:
         """The credentials for an account; none for those that the function has anyway."""
@@ -126,9 +116,27 @@ def account_of_role(arn: str) -> Account:
     return Account(parts[4], parts[1])
 
 
-def _ends(options: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield options["primary"]
-    yield options["dr"]
-    for rule in options.get("rules") or ():
-        if rule.get("destination"):
-            yield rule["destination"]
+def accounts_of(pair: Pair, options: Mapping[str, Any], own: Account) -> dict[str, Account]:
+    """Whose each bucket of a pair is: the ARN of the role that leads to it tells, or what is declared.
+
+    Args:
+        options: of the pair.
+        own: the function's account.
+
+    Raises:
+        InvalidInput: a role is none.
+    """
+    taken = {end["bucket"]: account_of_role(end["assume_role_arn"]) for end in ends_with_roles(options)}
+    reached = {own.id, *(account.id for account in taken.values())}
+    accounts = {}
+    for end in pair.ends():
+        account = taken.get(end.bucket) or Account(end.account_id or own.id, own.partition)
+        accounts[end.bucket] = Account(account.id, account.partition, account.id in reached)
+    return accounts
+
+
+def ends_with_roles(options: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The ends of a pair that are reached by a role of their own."""
+    rules = options.get("rules") or ()
+    ends = [options["primary"], options["dr"], *(rule["destination"] for rule in rules if rule.get("destination"))]
+    return [end for end in ends if end.get("assume_role_arn") and end.get("bucket")]

@@ -7,7 +7,10 @@ This module util is PRIVATE to the collection.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._core.model import (
     STORAGE_CLASSES,
@@ -79,6 +82,20 @@ def pair_argument_spec() -> dict[str, Any]:
         "replication_role": {"type": "dict", "options": _ROLE},
         "allow_same_region": {"type": "bool", "default": False},
     }
+
+
+def complete_pair(declared: Mapping[str, Any]) -> dict[str, Any]:
+    """A pair that stands in a list, with its options checked and the defaults filled in, as a module gets its own.
+
+    Raises:
+        InvalidInput: an option is missing, unknown or of the wrong type.
+    """
+    checked = ArgumentSpecValidator(pair_argument_spec()).validate(dict(declared))
+    if checked.error_messages:
+        name = declared.get("name", "without a name")
+        raise InvalidInput(f"pair '{name}': {' '.join(checked.error_messages)}. Correct that.")
+    found: dict[str, Any] = checked.validated_parameters
+    return found
 
 
 def credentials_from(params: dict[str, Any]) -> dict[str, Credentials]:

@@ -54,7 +54,8 @@ class FakeMonitoring(Service):
     def _cloudwatch_PutMetricAlarm(self, params: Answer, region: str) -> None:
         both = {"Statistic", "ExtendedStatistic"} <= set(params) or {"Metrics", "MetricName"} <= set(params)
         minutes = params["EvaluationPeriods"] * params.get("Period", 60) / 60
-        if both or minutes > 1440 or params.get("DatapointsToAlarm", 1) > params["EvaluationPeriods"]:
+        most = 7 * 1440 if params.get("Period", 60) >= 3600 else 1440  # PutMetricAlarm: EvaluationPeriods
+        if both or minutes > most or params.get("DatapointsToAlarm", 1) > params["EvaluationPeriods"]:
             raise client_error("ValidationError", "these parameters exclude each other, or are out of range")
         state = self.alarms.get((params["AlarmName"], region), {}).get("StateValue", "INSUFFICIENT_DATA")
         self.alarms[params["AlarmName"], region] = {"StateValue": state, **params}

@@ -67,8 +67,10 @@ from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     WEST,
     a_full_trail,
     a_pair,
+    a_scheduled_drill,
     a_trail,
     address,
+    drilled,
     everything,
     nothing,
     told_of_a_pair,
@@ -88,6 +90,7 @@ EVERYTHING: dict[str, Wish] = {
     "topics": topics_wish(Topics("s3-dr-alarms", (EAST, WEST), (SUBSCRIPTION,), TOPIC_KEYS), ACCOUNT),
     "alarms": alarms_wish(two_way(), SETTINGS, ACCOUNT),
     "state, item and runbook": told_of_a_pair(),
+    "scheduled drill": drilled(a_scheduled_drill(reserved_concurrency=5)),
     "alarms with one for all": alarms_wish(a_pair(), replace(SETTINGS, composite=True, ops_items=OpsItems()), ACCOUNT),
 }
 
@@ -172,7 +175,15 @@ def test_what_the_plan_predicts_is_what_aws_holds_afterwards(gateway: Gateway, w
 
 @pytest.mark.parametrize(
     "what",
-    ["two-way pair", "pair with everything", "trail", "trail with everything", "topics", "alarms with one for all"],
+    [
+        "two-way pair",
+        "pair with everything",
+        "trail",
+        "trail with everything",
+        "topics",
+        "alarms with one for all",
+        "scheduled drill",
+    ],
 )
 def test_a_run_killed_at_any_writing_call_and_started_again_converges(what: str) -> None:
     wish = EVERYTHING[what]

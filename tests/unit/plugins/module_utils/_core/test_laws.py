@@ -73,8 +73,15 @@ GONE_BY_NAME = {  # ours by their name, whoever made them, or only removed when 
     "ssm_document",
     "ops_item",
     "multi_region_access_point",
+    "iam_managed_policy",
+    "log_group",
+    "lambda_function",
+    "function_concurrency",
+    "state_machine",
+    "schedule",
 }
 ORDERED = {
+    "state_machine",  # the first retrier that matches is taken
     "cloudwatch_dashboard",  # metrics get their colours by it
     "ssm_parameter",  # the worst problem comes first
     "ssm_document",  # so do the steps of a runbook
