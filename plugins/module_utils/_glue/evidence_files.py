@@ -82,7 +82,7 @@ def root_of(report_dir: str) -> Path:
 
 def new_directory(parent: Path, now: datetime) -> Path:
     """Make the directory of a run, named by its time; the second run of a second gets a number."""
-    _make(parent)
+    make_private(parent)
     stem = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     number = 1
     while True:
@@ -95,11 +95,11 @@ def new_directory(parent: Path, now: datetime) -> Path:
             return directory
 
 
-def _make(directory: Path) -> None:
+def make_private(directory: Path) -> None:
     """Make it and what is above it, each private: `mkdir(parents=True)` would leave those above open to others."""
     if directory.is_dir():
         return
-    _make(directory.parent)
+    make_private(directory.parent)
     with suppress(FileExistsError):
         directory.mkdir(mode=_DIRECTORY_MODE)
 
