@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from .causes import Cause, Finding
 from .march import Difference, Kind, Match
@@ -118,7 +118,7 @@ def _counter(said: Mapping[str, int]) -> Counter[Cause]:
     return Counter({Cause(cause): count for cause, count in said.items()})
 
 
-_Way = tuple[str, str, str | None]
+_Way: TypeAlias = "tuple[str, str, str | None]"
 
 
 def _packed_exposures(exposures: Mapping[_Way, Exposure]) -> list[Any]:

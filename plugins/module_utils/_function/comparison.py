@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from .._aws.canary import Side
 from .._aws.comparison import Comparison, Count, Run, Settings, cutoff_of
@@ -44,7 +44,7 @@ from .._core.sample import Sample
 from .._core.versions import Version
 from .work import Work
 
-Way = tuple[Scope, Scope | None]
+Way: TypeAlias = "tuple[Scope, Scope | None]"
 
 MARCHING, EXAMINING, OVER = "marching", "examining", "over"
 """The phases of a way."""
