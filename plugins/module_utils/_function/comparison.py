@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any
 
 from .._aws.canary import Side
 from .._aws.comparison import Comparison, Count, Run, Settings, cutoff_of
@@ -43,8 +43,6 @@ from .._core.recovery import Tally
 from .._core.sample import Sample
 from .._core.versions import Version
 from .work import Work
-
-Way: TypeAlias = "tuple[Scope, Scope | None]"
 
 MARCHING, EXAMINING, OVER = "marching", "examining", "over"
 """The phases of a way."""
@@ -93,7 +91,7 @@ class Slices:
 
     def __init__(
         self,
-        ways: Sequence[Way],
+        ways: Sequence[tuple[Scope, Scope | None]],
         side_of: Callable[[End], Side],
         work: Work,
         settings: Settings,
