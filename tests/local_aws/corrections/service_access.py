@@ -8,10 +8,11 @@ finds in the request.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from ministack.core import iam_actions
 from ministack.core.iam_evaluator import EvalResult
@@ -63,9 +64,18 @@ async def refuse_by_policy(
     call = operations.call_of(request) if principal and principals.is_limited(principal) else None
     if principal and call and call.service in JUDGED and call.operation:
         action, resource = f"{JUDGED[call.service][0]}:{call.operation}", resource_of(call, request)
-        if refused := principals.refusal(principal, action, resource):
+        if refused := principals.refusal(principal, action, resource, condition_keys(action, request)):
             return denied(call, action, resource, refused, request)
     return await original(method, path, headers, body, query_params, request_id)
+
+
+def condition_keys(action: str, request: operations.Request) -> dict[str, Any]:
+    """CloudWatch User Guide, iam-cw-condition-keys-namespace: `cloudwatch:namespace` is that of the metrics."""
+    if action != "cloudwatch:PutMetricData":
+        return {}
+    if "json" in request.headers.get("content-type", ""):
+        return {"cloudwatch:namespace": json.loads(request.body).get("Namespace", "")}
+    return {"cloudwatch:namespace": parse_qs(request.body.decode()).get("Namespace", [""])[0]}
 
 
 def resource_of(call: operations.Call, request: operations.Request) -> Resource:

@@ -184,7 +184,7 @@ class FakeFunctions(FakeIam):
 
     # --- managed policies ---
 
-    def _managed(self, params: Answer) -> ManagedPolicy:
+    def _managed_policy(self, params: Answer) -> ManagedPolicy:
         name = params["PolicyArn"].rsplit("/", 1)[1]
         if name not in self.managed:
             raise client_error("NoSuchEntity", "The policy cannot be found.")
@@ -198,14 +198,14 @@ class FakeFunctions(FakeIam):
         self.managed[params["PolicyName"]] = ManagedPolicy({"v1": params["PolicyDocument"]}, params["Tags"])
 
     def _iam_GetPolicy(self, params: Answer, region: str) -> Answer:
-        found = self._managed(params)
+        found = self._managed_policy(params)
         return {"Policy": {"DefaultVersionId": found.default, "Tags": tag_list(tag_map(found.tags))}}
 
     def _iam_GetPolicyVersion(self, params: Answer, region: str) -> Answer:
-        return {"PolicyVersion": {"Document": quote(self._managed(params).versions[params["VersionId"]])}}
+        return {"PolicyVersion": {"Document": quote(self._managed_policy(params).versions[params["VersionId"]])}}
 
     def _iam_ListPolicyVersions(self, params: Answer, region: str) -> Answer:
-        found = self._managed(params)
+        found = self._managed_policy(params)
         versions = [
             {"VersionId": one, "IsDefaultVersion": one == found.default, "CreateDate": datetime(2026, 1, 1, tzinfo=UTC)}
             for one in found.versions
@@ -213,7 +213,7 @@ class FakeFunctions(FakeIam):
         return {"Versions": versions, "IsTruncated": False}
 
     def _iam_CreatePolicyVersion(self, params: Answer, region: str) -> None:
-        found = self._managed(params)
+        found = self._managed_policy(params)
         if len(found.versions) == MOST_VERSIONS:
             raise client_error("LimitExceeded")
         found.made += 1
@@ -221,23 +221,23 @@ class FakeFunctions(FakeIam):
         found.default = f"v{found.made}"
 
     def _iam_DeletePolicyVersion(self, params: Answer, region: str) -> None:
-        found = self._managed(params)
+        found = self._managed_policy(params)
         if params["VersionId"] == found.default:
             raise client_error("DeleteConflict")
         del found.versions[params["VersionId"]]
 
     def _iam_DeletePolicy(self, params: Answer, region: str) -> None:
-        found = self._managed(params)
+        found = self._managed_policy(params)
         if found.roles or len(found.versions) > 1:
             raise client_error("DeleteConflict")
         del self.managed[params["PolicyArn"].rsplit("/", 1)[1]]
 
     def _iam_AttachRolePolicy(self, params: Answer, region: str) -> None:
         self._role(params)
-        self._managed(params).roles.add(params["RoleName"])
+        self._managed_policy(params).roles.add(params["RoleName"])
 
     def _iam_DetachRolePolicy(self, params: Answer, region: str) -> None:
-        self._managed(params).roles.discard(params["RoleName"])
+        self._managed_policy(params).roles.discard(params["RoleName"])
 
     def _iam_ListAttachedRolePolicies(self, params: Answer, region: str) -> Answer:
         self._role(params)
