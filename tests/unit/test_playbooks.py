@@ -124,3 +124,18 @@ def test_this_test_finds_an_include_that_its_tags_do_not_reach() -> None:
     check_include(task, frozenset({"alarms"}))
     with pytest.raises(AssertionError, match="no tag alarms"):
         check_include({**task, "tags": []}, frozenset())
+
+
+def test_a_part_of_set_up_that_must_be_named_has_no_default_name() -> None:
+    """The condition of a role is asked inside of it, where its defaults count."""
+    plays = yaml.safe_load((ROOT / "playbooks" / "setup.yml").read_text())
+    named = {
+        one["role"].rpartition(".")[2]: one["when"].removesuffix(" is defined")
+        for play in plays
+        for one in play["roles"]
+        if "when" in one
+    }
+    assert named["scheduled_drill"] == "scheduled_drill_name"
+    for role, variable in named.items():
+        defaults = yaml.safe_load((ROOT / "roles" / role / "defaults" / "main.yml").read_text()) or {}
+        assert variable not in defaults, role
