@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import zipfile
 
 import pytest
 
 from .conftest import policy
+from .machine import archive, role_for
 
 CODE = """
 import time
@@ -32,6 +34,8 @@ def handle(event, context):
         boto3.client("cloudwatch").put_metric_data(Namespace=event["namespace"], MetricData=data)
     if event.get("bucket"):
         boto3.client("s3").put_object(Bucket=event["bucket"], Key="key", Body=b"data")
+    if event.get("region"):
+        boto3.client("s3", region_name=event["region"]).list_buckets()
     return {"who": boto3.client("sts").get_caller_identity()["Arn"], "left": context.get_remaining_time_in_millis()}
 """
 
@@ -56,6 +60,7 @@ def function(world):
         client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
 
         def call(**event):
+            call.name = name
             answer = client.invoke(FunctionName=name, Payload=json.dumps(event))
             return answer.get("FunctionError"), json.loads(answer["Payload"].read())
 
@@ -116,3 +121,59 @@ def test_a_time_limit_is_told(function):
     error, answer = function()(sleep=10)
     assert error == "Unhandled"
     assert "Task timed out after 3.00 seconds" in answer["errorMessage"]
+
+
+def test_an_error_has_the_frames_of_the_function(function):
+    """Lambda Developer Guide, python-exceptions: stackTrace."""
+    frames = function()(fail="no")[1]["stackTrace"]
+    assert len(frames) == 1
+    assert "in handle" in frames[0]
+
+
+def test_a_role_that_trusts_others(world, refused):
+    """Lambda API, CreateFunction: InvalidParameterValueException."""
+    with refused("InvalidParameterValueException"):
+        world.client("lambda").create_function(
+            FunctionName=world.name("function"),
+            Role=role_for(world, "scheduler"),
+            Runtime="python3.12",
+            Handler="steps.handle",
+            Code={"ZipFile": archive()},
+        )
+
+
+def reports(world, name):
+    logs, group = world.client("logs"), f"/aws/lambda/{name}"
+    try:
+        events = logs.filter_log_events(logGroupName=group, filterPattern="REPORT")["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    world.cleanup.callback(logs.delete_log_group, logGroupName=group)
+    return [event["message"] for event in events]
+
+
+def test_what_is_logged(world, function):
+    """Lambda Developer Guide, python-logging: the REPORT line."""
+    call = function(allow(["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]))
+    call()
+    report = world.until(lambda: reports(world, call.name), "the call was logged")[0]
+    assert re.search(r"Duration: [\d.]+ ms.*Memory Size: 128 MB.*Max Memory Used: \d+ MB", report)
+
+
+def test_nothing_is_logged_without_the_right_to_it(world, function):
+    """Lambda Developer Guide, monitoring-cloudwatchlogs: the role must allow it."""
+    call = function()
+    assert call()[0] is None
+    assert reports(world, call.name) == []
+
+
+def test_a_function_meets_a_region_that_is_down(world, function, control):
+    """What fails for everybody fails for the function, too."""
+    call = function(allow("s3:ListAllMyBuckets"))
+    assert call(region=world.dr_region)[0] is None
+    control("faults", kind="down", region=world.dr_region, service="s3")
+    error, answer = call(region=world.dr_region)
+    assert (error, answer["errorType"] in ("ConnectionClosedError", "EndpointConnectionError", "Sandbox.Timedout")) == (
+        "Unhandled",
+        True,
+    )

@@ -45,6 +45,10 @@ class Role:
         policy = s3._bucket_policies.get_scoped(owner, None, bucket)
         return self._is_allowed(_context(self.arn, self.account, action, resource, conditions), policy, owner)
 
+    def may_do(self, action: str, resource: str) -> bool:
+        """The same for what has no policy of its own."""
+        return self._is_allowed(_context(self.arn, self.account, action, resource), None, self.account)
+
     def may_in_general(self, action: str) -> bool:
         """The same for an action that names no resource."""
         return self._is_allowed(_context(self.arn, self.account, action, "*"), None, self.account)
@@ -62,14 +66,15 @@ class Role:
         return bool(combined.decision == "Allow")
 
 
-def assume(arn: str, service: str = S3) -> Role | None:
+def assume(arn: str, service: str = S3, keys: dict[str, str] | None = None) -> Role | None:
     """The role, if it exists and its trust policy lets the service, which is S3 for replication, assume it.
 
     S3 User Guide, setting-repl-config-perm-overview: the role trusts s3.amazonaws.com. Whether S3 fills the keys
-    aws:SourceAccount and aws:SourceArn here is not documented, so a trust that insists on them is refused.
+    aws:SourceAccount and aws:SourceArn here is not documented, so a trust that insists on them is refused. Services
+    that are known to fill them give them in ``keys``.
     """
     record = find(arn)
-    if record is None or not _trusts(record["AssumeRolePolicyDocument"], arn, service):
+    if record is None or not _trusts(record["AssumeRolePolicyDocument"], arn, service, keys or {}):
         return None
     return Role(arn, record["RoleName"], arn.split(":")[4])
 
@@ -88,9 +93,9 @@ def service_may(service: str, action: str, resource: str, policy: str | None, ke
     return bool(decision == "Allow")
 
 
-def _trusts(document: str | dict[str, Any], arn: str, service: str) -> bool:
+def _trusts(document: str | dict[str, Any], arn: str, service: str, keys: dict[str, str]) -> bool:
     trust = json.loads(document) if isinstance(document, str) else document
-    return service_may(service, "sts:AssumeRole", arn, json.dumps(trust), {})
+    return service_may(service, "sts:AssumeRole", arn, json.dumps(trust), keys)
 
 
 def _context(
