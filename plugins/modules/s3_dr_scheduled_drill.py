@@ -40,16 +40,11 @@ options:
     default: present
   pairs:
     description:
-      - The pairs, in the words of M(crossregion.s3_dr.s3_replication_pair), 100 at most. Their DR buckets are in
-        O(region).
+      - The pairs, in the words of M(crossregion.s3_dr.s3_replication_pair). Their DR buckets are in O(region).
+      - Some 58 at most, fewer with a longer O(verify.deadline_seconds), since one execution has 25,000 events at most.
       - An end may have C(assume_role_arn) and C(external_id), but no C(profile), which a function does not have.
     type: list
     elements: dict
-    default: []
-  leaving_pairs:
-    description: The names of pairs that are no longer drilled, whose alarms are removed.
-    type: list
-    elements: str
     default: []
   evidence_bucket:
     description:
@@ -307,7 +302,6 @@ EXAMPLES = r"""
   crossregion.s3_dr.s3_dr_scheduled_drill:
     region: us-west-2
     state: absent
-    leaving_pairs: [orders]
 """
 
 RETURN = r"""
@@ -445,80 +439,31 @@ api_calls:
       sample: 0.2
 """
 
-from functools import reduce
-
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws import executions
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.verify_wishes import Wishes
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import ACCEPTED, NEVER_ACCEPTED, Cause
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Area
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.evidence_bucket import (
     DEFAULT_NAME as EVIDENCE_BUCKET,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.evidence_bucket import (
-    Keeping,
-    evidence_bucket_wish,
-)
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, End, InvalidInput
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.recovery_bucket import (
     DEFAULT_NAME as RECOVERY_BUCKET,
-)
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.recovery_bucket import bucket_name
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import (
-    bucket_deletion_wish,
-    check_buckets,
-    one_account,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scheduled_drill import (
     DEFAULT_NAME,
     DEFAULT_SCHEDULE,
     RUNTIMES,
-    Names,
-    ScheduledDrill,
     check_name,
-    leftovers,
-    possible_addresses,
-    scheduled_drill_wish,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.sessions import accounts_of, ends_with_roles
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.function_archive import archive_of
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import complete_pair
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import NotProven, reconcile, run
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile import run
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.scheduled_drill_task import Task, check_deletion
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verify_options import verify_argument_spec
 
-VERIFY = {
-    "rpo_seconds": {"type": "int", "default": 900},
-    "prefixes": {"type": "list", "elements": "str", "default": []},
-    "accepted_causes": {
-        "type": "list",
-        "elements": "str",
-        "choices": [cause.value for cause in Cause if cause not in NEVER_ACCEPTED],
-        "default": [cause.value for cause in ACCEPTED],
-    },
-    "max_head_requests": {"type": "int", "default": 10000},
-    "head_requests_per_second": {"type": "int", "default": 200},
-    "max_findings": {"type": "int", "default": 100},
-    "content": {"type": "str", "choices": ["none", "etag", "checksum", "sample"], "default": "etag"},
-    "sample_size": {"type": "int", "default": 300},
-    "max_transfer_bytes": {"type": "int", "default": 67108864},
-    "deadline_seconds": {"type": "int", "default": 900},
-    "warnings": {
-        "type": "list",
-        "elements": "str",
-        "choices": [Area.MONITORING.value, Area.READINESS.value],
-        "default": [Area.READINESS.value],
-    },
-}
 SPEC = {
     "name": {"type": "str", "default": DEFAULT_NAME},
     "region": {"type": "str", "required": True, "aliases": ["aws_region"]},
     "state": {"type": "str", "choices": ["present", "absent", "started"], "default": "present"},
     "pairs": {"type": "list", "elements": "dict", "default": []},
-    "leaving_pairs": {"type": "list", "elements": "str", "default": []},
     "evidence_bucket": {"type": "str", "default": EVIDENCE_BUCKET},
     "evidence_lock": {
         "type": "dict",
@@ -545,172 +490,13 @@ SPEC = {
     "ops_items": {"type": "bool", "default": True},
     "no_proof_hours": {"type": "int", "default": 26},
     "permissions_boundary": {"type": "str"},
-    "verify": {"type": "dict", "options": VERIFY, "apply_defaults": True},
+    "verify": {"type": "dict", "options": verify_argument_spec(max_transfer_bytes=67108864), "apply_defaults": True},
     "only": {"type": "list", "elements": "str", "default": []},
     "wait": {"type": "bool", "default": True},
     "wait_seconds": {"type": "int", "default": 3600},
     "delete_evidence": {"type": "bool", "default": False},
     "confirm_deletion": {"type": "list", "elements": "str", "default": []},
 }
-
-
-def keeping_from(params: dict) -> Keeping:
-    """How long evidence is kept."""
-    lock = params["evidence_lock"] or {}
-    return Keeping(lock["mode"].upper() if lock else None, lock.get("days"), params["evidence_days"])
-
-
-def no_profiles(options: dict) -> None:
-    """Refuse an end that is reached by a profile, which the function does not have."""
-    rules = options.get("rules") or []
-    ends = [options["primary"], options["dr"], *(rule["destination"] for rule in rules if rule.get("destination"))]
-    for end in ends:
-        if end.get("profile"):
-            raise InvalidInput(
-                f"pair '{options['name']}', bucket '{end['bucket']}': a function has no profiles. Name a role that it "
-                "may assume as `assume_role_arn` of that end."
-            )
-
-
-def drill_from(
-    params: dict, account: Account, evidence_bucket: str, recovery_bucket: str
-) -> tuple[ScheduledDrill, dict]:
-    """The drill that the task declares, and the accounts of each pair's buckets."""
-    declared = {one["name"]: one for one in (complete_pair(one) for one in params["pairs"])}
-    if len(declared) < len(params["pairs"]):
-        raise InvalidInput("pairs: two of them have the same name. Give each its own.")
-    for options in declared.values():
-        no_profiles(options)
-    pairs = {name: pair_from(dict(options)) for name, options in declared.items()}
-    roles = {end["bucket"]: end["assume_role_arn"] for one in declared.values() for end in ends_with_roles(one)}
-    places = {"{partition}": account.partition, "{region}": params["region"], "{account}": account.id}
-    topics = [reduce(lambda arn, place: arn.replace(*place), places.items(), arn) for arn in params["topic_arns"]]
-    settings = {
-        "name": params["name"],
-        "region": params["region"],
-        "account": account.id,
-        "partition": account.partition,
-        "evidence_bucket": evidence_bucket,
-        "recovery_bucket": recovery_bucket,
-        "topic_arns": topics,
-        "ops_items": params["ops_items"],
-        "inventory_threshold": None,
-        "verify": params["verify"],
-        "pairs": declared,
-    }
-    Wishes.of({**params["verify"], "canary": True, "fail_on": []})
-    archive = archive_of(settings)
-    drill = ScheduledDrill(
-        name=params["name"],
-        region=params["region"],
-        evidence_bucket=evidence_bucket,
-        recovery_bucket=recovery_bucket,
-        pairs=tuple(pairs.values()),
-        roles=roles,
-        code=archive.content,
-        code_sha256=archive.sha256,
-        schedule=params["schedule"],
-        timezone=params["schedule_timezone"],
-        flexible_minutes=params["flexible_window_minutes"],
-        enabled=params["enabled"],
-        runtime=params["runtime"],
-        memory_mb=params["memory_mb"],
-        timeout_seconds=params["timeout_seconds"],
-        run_timeout_seconds=params["run_timeout_seconds"],
-        concurrency=params["concurrency"],
-        reserved_concurrency=params["reserved_concurrency"],
-        log_days=params["log_days"],
-        tracing=params["tracing"],
-        topic_arns=tuple(topics),
-        ops_items=params["ops_items"],
-        no_proof_hours=params["no_proof_hours"],
-        permissions_boundary=params["permissions_boundary"],
-    )
-    return drill, {name: accounts_of(pairs[name], declared[name], account) for name in pairs}
-
-
-class Task:
-    """What the task does in one account and Region."""
-
-    def __init__(self, module: AnsibleAWSModule, clients: Clients, gateway: Gateway, account: Account) -> None:
-        self.module = module
-        self.clients = clients
-        self.gateway = gateway
-        self.account = account
-        params = module.params
-        self.names = Names(params["name"], params["region"], account)
-        self.evidence = bucket_name(params["evidence_bucket"], account.id, params["region"])
-        self.recovery = bucket_name(params["recovery_bucket"], account.id, params["region"])
-
-    def deploy(self) -> dict:
-        """Make everything as it should be; what is no longer wished goes."""
-        params, account = self.module.params, self.account
-        drill, accounts = drill_from(params, account, self.evidence, self.recovery)
-        keeping = keeping_from(params)
-        wish = scheduled_drill_wish(drill, account, accounts)
-        possible = possible_addresses(self.names, [*(pair.name for pair in drill.pairs), *params["leaving_pairs"]])
-        gone = leftovers(possible, wish, keeps_concurrency=drill.reserved_concurrency is None)
-        bucket = evidence_bucket_wish(self.evidence, params["region"], account, keeping)
-
-        def goal(observed: Observed) -> tuple[Wish, Wish]:
-            end = End(self.evidence, params["region"])
-            check_buckets([end], one_account(account, end), observed, create=True)
-            kept = evidence_bucket_wish(self.evidence, params["region"], account, keeping, observed)
-            return {**kept, **wish}, {address: {} for address in gone if observed[address] is not None}
-
-        result = reconcile(self.module, self.gateway, [*bucket, *wish, *gone], goal)
-        return {**result, "function_arn": self.names.function_arn, "state_machine_arn": self.names.machine_arn}
-
-    def take_down(self) -> dict:
-        """Remove everything but the evidence, and that too if it is named."""
-        params = self.module.params
-        names = params["leaving_pairs"]
-        unwanted = {address: {} for address in possible_addresses(self.names, names)}
-        if params["delete_evidence"]:
-            end = End(self.evidence, params["region"])
-            unwanted |= bucket_deletion_wish(end, one_account(self.account, end))
-
-        def goal(observed: Observed) -> tuple[Wish, Wish]:
-            return {}, {address: ours for address, ours in unwanted.items() if observed[address] is not None}
-
-        return reconcile(self.module, self.gateway, unwanted, goal)
-
-    def start(self) -> dict:
-        """Start an execution, and wait for it if that is wished."""
-        params, client = self.module.params, self.clients("stepfunctions", self.names.region, self.account.id)
-        if self.module.check_mode:
-            return {"changed": True, "steps": [], "diff": [], "execution": None, "history": {}}
-        arn = executions.start(client, self.names.machine_arn, {"only": params["only"]})
-        found = executions.wait(client, arn, params["wait_seconds"] if params["wait"] else 0)
-        history = executions.history(client, arn) if params["wait"] else {}
-        result = {"changed": True, "steps": [], "diff": [], "execution": found, "history": history}
-        if params["wait"] and found["status"] != "SUCCEEDED":
-            raise NotProven(self._said(found), result)
-        return result
-
-    def _said(self, found: dict) -> str:
-        if found["status"] == executions.RUNNING:
-            seconds = self.module.params["wait_seconds"]
-            return f"The scheduled drill {found['arn']} still runs after {seconds} s. Look at it later."
-        bad = {pair: verdict for pair, verdict in found["verdicts"].items() if verdict != "proven"}
-        which = ", ".join(f"{pair} is {verdict}" for pair, verdict in bad.items()) or found["cause"] or found["error"]
-        return (
-            f"The scheduled drill {found['arn']} ended as {found['status']}: {which}. Read the evidence in "
-            f"s3://{self.evidence}/index.html, or fetch it with the playbook report.yml."
-        )
-
-
-def check_deletion(params: dict, evidence_bucket: str) -> None:
-    """Refuse a deletion that is not meant."""
-    if not params["delete_evidence"]:
-        return
-    if params["state"] != "absent":
-        raise InvalidInput("`delete_evidence` goes only with `state: absent`. Remove one of them.")
-    if evidence_bucket not in params["confirm_deletion"]:
-        raise InvalidInput(
-            f"evidence bucket '{evidence_bucket}': deleting it with all evidence cannot be undone. Set "
-            f"`confirm_deletion: {evidence_bucket}` if that is meant."
-        )
 
 
 def main() -> None:

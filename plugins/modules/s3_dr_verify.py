@@ -837,8 +837,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import Gateway
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.verify_wishes import Wishes
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.causes import ACCEPTED, NEVER_ACCEPTED, Cause
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Area, Verdict
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Verdict
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
@@ -850,6 +849,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verificati
     Verification,
     written_down,
 )
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.verify_options import verify_argument_spec
 
 
 def argument_spec() -> dict:
@@ -857,28 +857,8 @@ def argument_spec() -> dict:
     verdicts = [Verdict.AT_RISK.value, Verdict.BROKEN.value, Verdict.UNKNOWN.value]
     return {
         **pair_argument_spec(),
-        "rpo_seconds": {"type": "int", "default": 900},
-        "prefixes": {"type": "list", "elements": "str", "default": []},
-        "accepted_causes": {
-            "type": "list",
-            "elements": "str",
-            "choices": [cause.value for cause in Cause if cause not in NEVER_ACCEPTED],
-            "default": [cause.value for cause in ACCEPTED],
-        },
-        "max_head_requests": {"type": "int", "default": 10000},
-        "head_requests_per_second": {"type": "int", "default": 200},
-        "max_findings": {"type": "int", "default": 100},
-        "content": {"type": "str", "choices": ["none", "etag", "checksum", "sample"], "default": "etag"},
-        "sample_size": {"type": "int", "default": 300},
-        "max_transfer_bytes": {"type": "int", "default": 1073741824},
+        **verify_argument_spec(max_transfer_bytes=1073741824),
         "canary": {"type": "bool", "default": True},
-        "deadline_seconds": {"type": "int", "default": 900},
-        "warnings": {
-            "type": "list",
-            "elements": "str",
-            "choices": [Area.MONITORING.value, Area.READINESS.value],
-            "default": [Area.READINESS.value],
-        },
         "fail_on": {"type": "list", "elements": "str", "choices": verdicts, "default": verdicts},
         "report_dir": {"type": "path"},
     }

@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topics import Topics
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import AlarmSettings
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.drill_wish import scheduled_drill_wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.log_bucket import LockMode, LogFiles, ObjectLock
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import (
     Account,
@@ -34,10 +35,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
     pair_addresses,
     pair_wish,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scheduled_drill import (
-    ScheduledDrill,
-    scheduled_drill_wish,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scheduled_drill import ScheduledDrill
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.selectors import DataEvents, RecordedPair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import Trail
 

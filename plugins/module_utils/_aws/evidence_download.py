@@ -25,7 +25,6 @@ class Found:
 
     path: str
     etag: str
-    size: int
 
     @property
     def run(self) -> str:
@@ -69,7 +68,7 @@ class Evidence:
         with asking(f"The evidence in {self._name}", "s3:ListBucket"):
             for one in self._listed():
                 if is_evidence(one["Key"]):
-                    found.append(Found(one["Key"], one["ETag"].strip('"'), one["Size"]))
+                    found.append(Found(one["Key"], one["ETag"].strip('"')))
                 elif one["Key"] != "index.html":
                     strange.append(one["Key"])
         return found, strange

@@ -14,11 +14,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .model import Account, Accounts, Document, InvalidInput, Pair
+from .merging import owner_tags
+from .model import KEY_ARN, Account, Accounts, Address, Document, InvalidInput, Pair
 from .policies import VERSION
 from .proofs import RESERVED_PREFIX
 from .replication import role_address
 from .rules import bucket_arn
+from .scheduled_drill import DEFAULT_NAME, NAMESPACE, WORK, Names, ScheduledDrill
 
 MOST_POLICIES = 10
 _MOST_CHARACTERS = 6144
@@ -38,6 +40,12 @@ _READS_OF_VERSIONS = (
     "s3:GetObjectTagging",
     "s3:GetObjectVersion",
     "s3:GetObjectVersionTagging",
+)
+_TRACING = (
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
 )
 _CANARY_ACTIONS = ("s3:DeleteObjectVersion", "s3:PutObject", "s3:PutObjectTagging")
 
@@ -117,11 +125,21 @@ def _statements(pairs: Sequence[Pair], accounts: Mapping[str, Accounts], roles: 
         ("Buckets", _READS_OF_BUCKETS, buckets),
         ("Versions", _READS_OF_VERSIONS, {f"{arn}/*" for arn in buckets}),
         ("Canaries", _CANARY_ACTIONS, {f"{arn}/*{RESERVED_PREFIX}*" for arn in buckets}),
-        ("Keys", ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", "kms:GetKeyPolicy"), keys),
+        ("KeyFacts", ("kms:DescribeKey", "kms:GetKeyPolicy"), keys),
         ("ReplicationRoles", ("iam:GetRole", "iam:GetRolePolicy"), iam),
         ("OtherAccounts", ("sts:AssumeRole",), taken),
     ]
-    return [allow(sid, actions, resources) for sid, actions, resources in found if resources]
+    statements = [allow(sid, actions, resources) for sid, actions, resources in found if resources]
+    return [*statements, *([_key_use("Keys", keys)] if keys else [])]
+
+
+def _key_use(sid: str, keys: Iterable[str]) -> Document:
+    """Through S3 of the keys' Regions only."""
+    found = [match for match in map(KEY_ARN.fullmatch, keys) if match]
+    suffix = {"aws-cn": "amazonaws.com.cn"}
+    services = {f"s3.{one['region']}.{suffix.get(one[0].split(':')[1], 'amazonaws.com')}" for one in found}
+    actions = ("kms:Decrypt", "kms:GenerateDataKey")
+    return allow(sid, actions, keys, StringEquals={"kms:ViaService": sorted(services)})
 
 
 def _role_arns(pair: Pair, accounts: Accounts) -> set[str]:
@@ -133,3 +151,92 @@ def _role_arns(pair: Pair, accounts: Accounts) -> set[str]:
         if account.ours:
             arns.add(link.source.replication_role_arn or ours)
     return arns
+
+
+# --- the roles -----------------------------------------------------------------------------------------------
+
+
+def role_wishes(drill: ScheduledDrill, names: Names, accounts: Mapping[str, Accounts]) -> dict[Address, Document]:
+    """The three roles, with all that they may do.
+
+    Args:
+        accounts: of each pair's buckets, by the pair's name.
+    """
+    queue = names.arn("sqs", names.queue)
+    traced = [allow("Tracing", _TRACING, ["*"])] if drill.tracing else []
+    machine = [
+        allow("Function", ["lambda:InvokeFunction"], [names.function_arn, f"{names.function_arn}:*"]),
+        *_telling(drill, names, ["ssm:CreateOpsItem"]),
+        *traced,
+    ]
+    start = [
+        allow("StateMachine", ["states:StartExecution"], [names.machine_arn]),
+        allow("DeadLetter", ["sqs:SendMessage"], [queue]),
+    ]
+    wish = {
+        **_role(drill, names, "function", "lambda", [*_function_statements(drill, names), *traced]),
+        **_role(drill, names, "states", "states", machine),
+        **_role(drill, names, "schedule", "scheduler", start),
+    }
+    for number, document in enumerate(pair_policies(drill.pairs, accounts, drill.roles), 1):
+        wish[pairs_policy(names, number)] = {"Policy": document, "Attached": True, "Tags": owner_tags()}
+    return wish
+
+
+def pairs_policy(names: Names, number: int) -> Address:
+    """The address of one of the policies that tell what the function may do with the pairs."""
+    return names.iam("iam_managed_policy", f"{names.role('function')}/{names.name}-{names.region}-pairs-{number}")
+
+
+def _role(
+    drill: ScheduledDrill, names: Names, purpose: str, service: str, statements: Sequence[Document]
+) -> dict[Address, Document]:
+    boundary = drill.permissions_boundary
+    name = names.role(purpose)
+    return {
+        names.iam("iam_role", name): {
+            "Path": "/",
+            "Description": f"The {purpose} of the scheduled drill {drill.name} in {drill.region} acts as this role.",
+            "AssumeRolePolicyDocument": trust(service, names.account),
+            "Tags": owner_tags(),
+            **({"PermissionsBoundary": boundary} if boundary else {}),
+        },
+        names.iam("iam_role_policy", f"{name}/{DEFAULT_NAME}"): policy(statements),
+    }
+
+
+def _function_statements(drill: ScheduledDrill, names: Names) -> list[Document]:
+    partition = names.account.partition
+    evidence, work = (f"arn:{partition}:s3:::{bucket}" for bucket in (drill.evidence_bucket, drill.recovery_bucket))
+    logs = f"{names.arn('logs', f'log-group:{names.log_group}')}:*"
+    return [
+        allow("Logs", ["logs:CreateLogStream", "logs:PutLogEvents"], [logs]),
+        allow("DeadLetter", ["sqs:SendMessage"], [names.arn("sqs", names.queue)]),
+        allow("Evidence", ["s3:GetObject", "s3:PutObject"], [f"{evidence}/*"]),
+        allow(
+            "Work", ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"], [f"{work}/{WORK}*"]
+        ),
+        allow("List", ["s3:ListBucket"], [evidence, work]),
+        *([_key_use("OwnKeys", drill.key_arns)] if drill.key_arns else []),
+        allow("Metrics", ["cloudwatch:PutMetricData"], ["*"], StringEquals={"cloudwatch:namespace": NAMESPACE}),
+        # Neither ListMetrics nor DescribeAlarms of several alarms can be limited to some.
+        allow(
+            "Alarms", ["cloudwatch:DescribeAlarms", "cloudwatch:ListMetrics", "cloudwatch:GetMetricStatistics"], ["*"]
+        ),
+        allow(
+            "Topics",
+            ["sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic"],
+            [f"arn:{partition}:sns:*:{names.account.id}:*"],
+        ),
+        *_telling(drill, names, ["ssm:CreateOpsItem", "ssm:DescribeOpsItems", "ssm:GetOpsItem", "ssm:UpdateOpsItem"]),
+    ]
+
+
+def _telling(drill: ScheduledDrill, names: Names, ops_actions: Sequence[str]) -> list[Document]:
+    """DescribeOpsItems and CreateOpsItem name no item."""
+    statements = []
+    if drill.topic_arns:
+        statements.append(allow("Tell", ["sns:Publish"], drill.topic_arns))
+    if drill.ops_items:
+        statements.append(allow("OpsItems", ops_actions, ["*"]))
+    return statements

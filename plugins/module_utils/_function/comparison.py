@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -418,16 +419,17 @@ class Rows:
     """Rows that a slice keeps on disk until it ends."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile("w+", encoding="ascii", newline="\n")  # noqa: SIM115 - closed on leaving
+        self._open = ExitStack()
         self.count = 0
 
     def __enter__(self) -> Rows:
+        self._file = self._open.enter_context(tempfile.TemporaryFile("w+", encoding="ascii", newline="\n"))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._open.close()
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Keep a row."""

@@ -26,6 +26,7 @@ from .._aws.monitoring_look import look_at_monitoring
 from .._aws.verify_result import SAMPLED, Seen, Shown, comparable, judge_configuration, result_of
 from .._core.causes import Cause, Scope
 from .._core.checks import Area, Check, Status
+from .._core.drill_machine import LOOK_SECONDS
 from .._core.judgement import (
     canary_checks,
     comparison_checks,
@@ -45,8 +46,6 @@ from .sessions import Sessions
 from .settings import Settings
 from .work import Work
 
-POLL_SECONDS = 20.0
-"""So long one step looks at the canaries again and again; then the state machine waits."""
 RESTORE_SAMPLE = 50
 """Of so many versions that both ends hold, the smallest are restored."""
 _FIRST_PAUSE_SECONDS = 0.25
@@ -166,7 +165,7 @@ class PairDrill:
         """
         sent, world = self._work.get(CANARIES), self._world
         canaries = [Canary(**{**one, "left_behind": tuple(one["left_behind"])}) for one in sent["canaries"]]
-        until, pause = world.clock() + POLL_SECONDS, _FIRST_PAUSE_SECONDS
+        until, pause = world.clock() + LOOK_SECONDS, _FIRST_PAUSE_SECONDS
         while True:
             canaries = self._looked_at(canaries, sent["at"])
             flying = any(one.status == FLYING for one in canaries)

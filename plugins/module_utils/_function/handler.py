@@ -19,11 +19,12 @@ from typing import Any
 from .._aws.evidence_store import EvidenceStore
 from .._core.causes import iso
 from .._core.model import InvalidInput
+from .._core.scheduled_drill import WORK
 from .drill import PairDrill, World
 from .failure import write_failure
 from .fleet import finish, notify_of
 from .sessions import Sessions
-from .settings import WORK, Settings
+from .settings import Settings
 from .work import Work
 
 RESERVE_SECONDS = 20.0

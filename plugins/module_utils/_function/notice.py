@@ -17,10 +17,10 @@ from .._core.evidence_words import mapping, number, texts, verdict_in
 from .._core.model import Pair
 from .._core.operations import Place, item_addresses, ops_item
 from .._core.plan import plan
+from .._core.scheduled_drill import NAMESPACE
 from .sessions import Sessions
 from .settings import Settings
 
-NAMESPACE = "S3DR"
 _LONGEST_SUBJECT = 100
 """Amazon SNS API, Publish: a subject has less than 100 characters."""
 _MOST_PROBLEMS = 20

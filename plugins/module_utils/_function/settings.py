@@ -20,8 +20,6 @@ from .._core.declaration import pair_from
 from .._core.model import Account, InvalidInput, Pair
 
 FILE = "settings.json"
-WORK = "scheduled-drill/"
-"""What the keys of all work in the recovery bucket begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,6 @@ class Settings:
         account: whose the function is.
         pairs: the options of each pair by its name, complete.
         verify: the options of a verify.
-        inventory_threshold: from so many objects on the Inventory reports are compared; None: always the listings.
     """
 
     name: str
@@ -45,7 +42,6 @@ class Settings:
     verify: Mapping[str, Any]
     topic_arns: tuple[str, ...] = ()
     ops_items: bool = True
-    inventory_threshold: int | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Settings:
@@ -60,7 +56,6 @@ class Settings:
             verify=said["verify"],
             topic_arns=tuple(said["topic_arns"]),
             ops_items=said["ops_items"],
-            inventory_threshold=said["inventory_threshold"],
         )
 
     @classmethod

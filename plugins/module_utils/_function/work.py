@@ -70,18 +70,13 @@ class Work:
             file.seek(0)
             self._client.put_object(**self._bucket, Key=f"{self.prefix}{name}.jsonl.gz", Body=file)
 
-    def names(self, prefix: str = "") -> list[str]:
-        """The names of rows that begin so, sorted."""
-        keys = [key for key in self._keys(prefix) if key.endswith(".jsonl.gz")]
-        return [key.removeprefix(self.prefix).removesuffix(".jsonl.gz") for key in keys]
-
     def clear(self) -> None:
         """Remove everything. In a versioned bucket the former versions go by its lifecycle."""
-        keys = self._keys("")
+        keys = self._keys()
         for first in range(0, len(keys), _MOST_AT_ONCE):
             some = [{"Key": key} for key in keys[first : first + _MOST_AT_ONCE]]
             self._client.delete_objects(**self._bucket, Delete={"Objects": some, "Quiet": True})
 
-    def _keys(self, prefix: str) -> list[str]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(**self._bucket, Prefix=self.prefix + prefix)
+    def _keys(self) -> list[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(**self._bucket, Prefix=self.prefix)
         return sorted(one["Key"] for page in pages for one in page.get("Contents", ()))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -23,6 +23,8 @@ class ObjectBucket:
         self.failures: dict[tuple[str, str], Exception] = {}
         """What is raised, once, for an operation on a key."""
         self.page = 1000
+        self.interrupt: Callable[[str, str], None] = lambda operation, key: None
+        """Is asked before each call, and may raise."""
 
     def put_object(self, **params: Any) -> dict[str, Any]:
         """Keep an object, unless there is one and the request says not to replace it."""
@@ -79,6 +81,7 @@ class ObjectBucket:
             raise error("AccessDenied", operation)
         key = str(params["Key"])
         self.calls.append((operation, key))
+        self.interrupt(operation, key)
         if failure := self.failures.pop((operation, key), None):
             raise failure
         return key
@@ -87,3 +90,16 @@ class ObjectBucket:
 def error(code: str, operation: str) -> ClientError:
     """S3's error of that code."""
     return ClientError({"Error": {"Code": code, "Message": "said so"}}, operation)
+
+
+class KilledAtPut:
+    """Ends the process at the given write, as far as a test can."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def __call__(self, operation: str, key: str) -> None:
+        """Count the writes."""
+        self._left -= operation == "put"
+        if operation == "put" and self._left == 0:
+            raise SystemExit("killed")

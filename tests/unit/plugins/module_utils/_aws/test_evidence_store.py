@@ -18,7 +18,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.evidence_c
     flaws_of_run,
     sha256,
 )
-from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.objects import ObjectBucket, error
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.objects import KilledAtPut, ObjectBucket, error
 
 RESULT = {"pair": "orders", "verdict": "proven", "problems": [], "checks": [], "comparisons": [], "prefixes": []}
 CREATED = "2026-11-24T03:15:00Z"
@@ -108,15 +108,7 @@ def test_a_run_that_is_killed_at_any_write_and_repeated_is_whole(killed_at: int)
     bucket = ObjectBucket("example-evidence")
     store = EvidenceStore(bucket, bucket.bucket, bucket.owner)
     write(store, "20261120T031500Z", "e0")
-    real, puts = bucket.put_object, []
-
-    def put(**params: Any) -> Any:
-        puts.append(params["Key"])
-        if len(puts) == killed_at:
-            raise SystemExit("killed")
-        return real(**params)
-
-    bucket.put_object = put  # type: ignore[method-assign]
+    bucket.interrupt = KilledAtPut(killed_at)
     with pytest.raises(SystemExit):
         write(store, "20261121T031500Z", "e1", [{"key": "a"}])
     assert flaws_of_run(seen(bucket, "pairs/orders/", "20261121T031500Z")) != []

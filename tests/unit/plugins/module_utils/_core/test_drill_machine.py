@@ -59,7 +59,9 @@ def test_every_task_has_a_time_limit_and_is_tried_again_and_caught() -> None:
     assert len(tasks) == 2 + 3 + 10
     for task in tasks:
         assert task["TimeoutSeconds"] > 0
-        assert all(retry["MaxAttempts"] > 0 and retry["JitterStrategy"] == "FULL" for retry in task["Retry"])
+        passing = [retry for retry in task["Retry"] if retry["ErrorEquals"] != ["InvalidInput"]]
+        assert passing
+        assert all(retry["MaxAttempts"] > 0 and retry["JitterStrategy"] == "FULL" for retry in passing)
         assert [catch["ErrorEquals"] for catch in task["Catch"]] == [["States.ALL"]]
     assert definition()["TimeoutSeconds"] == 21600
 
@@ -75,6 +77,13 @@ def test_what_fails_for_one_pair_makes_it_unknown_and_lets_the_others_go_on() ->
     assert states["Failed"]["Catch"][0]["Next"] == "Lost"
     assert states["Lost"]["Parameters"]["verdict"] == "unknown"
     assert states["Notify"]["Catch"][0]["Next"] == "Judged"
+
+
+def test_what_would_fail_again_is_not_tried_again() -> None:
+    for machine in machines(definition()):
+        for state in machine["States"].values():
+            if state.get("Resource") == "arn:aws:states:::lambda:invoke":
+                assert state["Retry"][0] == {"ErrorEquals": ["InvalidInput"], "MaxAttempts": 0}
 
 
 def test_a_slice_that_times_out_is_tried_more_often_than_other_steps() -> None:

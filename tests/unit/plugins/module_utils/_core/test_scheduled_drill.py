@@ -12,6 +12,11 @@ import pytest
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.gateway import ROWS
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.drill_roles import pair_policies
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.drill_wish import (
+    leftovers,
+    possible_addresses,
+    scheduled_drill_wish,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.evidence_bucket import (
     Keeping,
     evidence_bucket_wish,
@@ -25,13 +30,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.readiness import readiness_addresses
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import one_account, pair_addresses
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scheduled_drill import (
-    MOST_PAIRS,
-    Names,
-    leftovers,
-    possible_addresses,
-    scheduled_drill_wish,
-)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scheduled_drill import Names
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scopes import scope_addresses
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNT,
@@ -83,10 +82,14 @@ def test_what_cannot_be_right_is_refused_before_any_call(changes: dict[str, Any]
         a_scheduled_drill(**changes)
 
 
-def test_more_pairs_than_one_execution_may_hold_are_refused() -> None:
-    pairs = tuple(replace(a_pair(), name=f"p{number}") for number in range(MOST_PAIRS + 1))
-    with pytest.raises(InvalidInput, match="it has 101 pairs"):
+def test_more_pairs_than_one_execution_has_events_for_are_refused() -> None:
+    most = a_scheduled_drill().most_pairs
+    assert 50 < most < 60
+    pairs = tuple(replace(a_pair(), name=f"p{number}") for number in range(most + 1))
+    a_scheduled_drill(pairs=pairs[:-1])
+    with pytest.raises(InvalidInput, match=rf"it has {most + 1} pairs, .* 1 to {most}\."):
         a_scheduled_drill(pairs=pairs)
+    assert a_scheduled_drill(deadline_seconds=3600).most_pairs < most / 2
 
 
 def test_the_function_may_read_all_that_a_drill_reads_and_nothing_of_other_buckets() -> None:
@@ -158,8 +161,23 @@ def test_keys_may_be_used_only_if_they_are_named() -> None:
     assert "kms:" not in json.dumps(statements(drilled(), NAMES.role("function")))
     primary = replace(PRIMARY, kms_key_arn=KEYS[PRIMARY.bucket])
     wish = drilled(a_scheduled_drill(pairs=(replace(a_pair(), primary=primary),)))
-    keys = [one["Resource"] for one in statements(wish, NAMES.role("function")) if "kms:Decrypt" in one["Action"]]
-    assert keys == [[KEYS[PRIMARY.bucket]]]
+    used = [one for one in statements(wish, NAMES.role("function")) if "kms:Decrypt" in one["Action"]]
+    assert [one["Resource"] for one in used] == [[KEYS[PRIMARY.bucket]]]
+    assert used[0]["Condition"] == {"StringEquals": {"kms:ViaService": ["s3.us-east-1.amazonaws.com"]}}
+
+
+def test_the_keys_of_the_buckets_that_the_function_writes_to_may_be_used() -> None:
+    wish = drilled(a_scheduled_drill(key_arns=(KEYS[DR.bucket],)))
+    used = [one for one in statements(wish, NAMES.role("function")) if one["Sid"] == "OwnKeys"]
+    assert [one["Resource"] for one in used] == [[KEYS[DR.bucket]]]
+    assert used[0]["Condition"] == {"StringEquals": {"kms:ViaService": ["s3.us-west-2.amazonaws.com"]}}
+
+
+def test_what_is_traced_may_ask_what_to_sample() -> None:
+    wish = drilled(a_scheduled_drill(tracing=True))
+    for role in ("function", "states"):
+        actions = {action for one in statements(wish, NAMES.role(role)) for action in one["Action"]}
+        assert {"xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTraceSegments"} <= actions
 
 
 def test_a_pair_without_a_proof_fires_after_its_hours_and_so_does_one_that_no_run_looks_at() -> None:
@@ -174,23 +192,29 @@ def test_a_drill_that_is_off_leaves_no_alarm_on_missing_proofs() -> None:
     wish = drilled(a_scheduled_drill(enabled=False))
     assert not [at for at in wish if at.kind == "metric_alarm"]
     assert wish[NAMES.at("schedule", NAME)]["State"] == "DISABLED"
-    gone = leftovers(possible_addresses(NAMES, ["orders"]), wish, keeps_concurrency=True)
+    gone = leftovers(possible_addresses(NAMES, [NAMES.alarm("orders")]), wish, keeps_concurrency=True)
     assert NAMES.at("metric_alarm", NAMES.alarm("orders")) in gone
+
+
+def test_the_alarm_of_a_pair_that_is_no_longer_declared_goes() -> None:
+    there = [NAMES.alarm("orders"), NAMES.alarm("former")]
+    gone = leftovers(possible_addresses(NAMES, there), drilled(), keeps_concurrency=True)
+    assert [at.name for at in gone if at.kind == "metric_alarm"] == [NAMES.alarm("former")]
 
 
 def test_policies_and_reservations_that_are_no_longer_wished_go() -> None:
     wish = drilled(a_scheduled_drill(reserved_concurrency=0))
-    gone = leftovers(possible_addresses(NAMES, ["orders"]), wish, keeps_concurrency=False)
+    gone = leftovers(possible_addresses(NAMES, [NAMES.alarm("orders")]), wish, keeps_concurrency=False)
     assert len([at for at in gone if at.kind == "iam_managed_policy"]) == 9
     assert NAMES.at("function_concurrency", NAME) in gone
-    kept = leftovers(possible_addresses(NAMES, ["orders"]), drilled(), keeps_concurrency=True)
+    kept = leftovers(possible_addresses(NAMES, [NAMES.alarm("orders")]), drilled(), keeps_concurrency=True)
     assert NAMES.at("function_concurrency", NAME) not in kept
 
 
 def test_what_may_be_there_covers_all_that_is_wished() -> None:
     drill = a_scheduled_drill(reserved_concurrency=3)
     wish = scheduled_drill_wish(drill, ACCOUNT, {"orders": ACCOUNTS})
-    assert set(wish) <= set(possible_addresses(NAMES, ["orders"]))
+    assert set(wish) <= set(possible_addresses(NAMES, [NAMES.alarm("orders")]))
 
 
 @pytest.mark.parametrize(

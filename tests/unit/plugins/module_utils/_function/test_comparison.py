@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +19,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.versions import Version
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.comparison import MOST_ATTEMPTS, Slices
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.work import Work
-from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.objects import ObjectBucket
+from ansible_collections.crossregion.s3_dr.tests.unit.fake_services.objects import KilledAtPut, ObjectBucket
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import DR, PRIMARY
 from ansible_collections.crossregion.s3_dr.tests.unit.version_store import (
     LONG_AGO,
@@ -165,16 +164,7 @@ def test_with_time_enough_there_is_one_slice() -> None:
 def test_a_slice_that_is_killed_and_repeated_counts_nothing_twice(killed_after: int) -> None:
     rows = [version(key) for key in "abcdef"]
     sliced = Sliced(rows, [row for row in rows if row.key not in "bd"])
-    writes = []
-
-    def put(real: Callable[..., Any], **params: Any) -> Any:
-        writes.append(params["Key"])
-        if len(writes) == killed_after:
-            raise SystemExit("killed")
-        return real(**params)
-
-    real = sliced.bucket.put_object
-    sliced.bucket.put_object = lambda **params: put(real, **params)  # type: ignore[method-assign]
+    sliced.bucket.interrupt = KilledAtPut(killed_after)
     with pytest.raises(SystemExit):
         sliced.run(1.5)
     assert (told(sliced.run(1.5)), sliced.findings()) == in_one_go(sliced)

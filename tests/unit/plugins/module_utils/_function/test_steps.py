@@ -62,7 +62,6 @@ def settings(**pairs: dict[str, Any]) -> Settings:
         "recovery_bucket": "example-recovery",
         "topic_arns": [],
         "ops_items": True,
-        "inventory_threshold": None,
         "verify": VERIFY,
         "pairs": {name: complete_pair(pair) for name, pair in pairs.items()},
     }
@@ -227,6 +226,5 @@ def test_work_comes_back_as_it_was_kept_and_is_cleared() -> None:
     assert work.get("state") == {"key": "\ud800 ü"}
     assert work.get("none") is None
     assert list(work.lines("rows-1")) == [{"n": 0}, {"n": 1}, {"n": 2}]
-    assert work.names("rows-") == ["rows-1"]
     work.clear()
     assert bucket.objects == {"other": b"stays"}
