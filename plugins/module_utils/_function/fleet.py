@@ -60,7 +60,7 @@ def finish(world: World, results: Sequence[Mapping[str, str]]) -> dict[str, Any]
     for name in names:
         world.work(name).clear()
     verdicts = {one["pair"]: one["verdict"] for one in results}
-    proven = set(verdicts.values()) <= {Verdict.PROVEN.value}
+    proven = set(verdicts.values()) == {Verdict.PROVEN.value}  # of no pair at all nothing is proven
     return {"proven": proven, "verdicts": verdicts, "cause": json.dumps(verdicts, sort_keys=True)}
 
 

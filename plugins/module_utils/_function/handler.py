@@ -61,30 +61,29 @@ def take(event: Event, settings: Settings, remaining: Callable[[], float]) -> di
         return load(event, settings)
     world = _world(event, settings, remaining)
     steps: dict[str, Callable[[], dict[str, Any]]] = {
-        **{name: partial(_of_pair, world, event["pair"], name) for name in _OF_PAIR if "pair" in event},
+        **{name: partial(_of_pair, world, event, method) for name, method in _OF_PAIR.items()},
         "notify": lambda: notify_of(world, event["pair"]),
         "failed": lambda: write_failure(world, event["pair"], event["error"]),
         "finish": lambda: finish(world, event["results"]),
     }
     if event["step"] not in steps:
-        raise InvalidInput(f"the function {settings.name} knows no step '{event['step']}' with these fields.")
+        raise InvalidInput(f"the function {settings.name} knows no step '{event['step']}'.")
     return steps[event["step"]]()
 
 
-_OF_PAIR = ("begin", "canaries", "poll", "compare", "restore", "evaluate", "evidence")
+_OF_PAIR: Mapping[str, Callable[[PairDrill], dict[str, Any]]] = {
+    "begin": PairDrill.begin,
+    "canaries": PairDrill.send_canaries,
+    "poll": PairDrill.poll_canaries,
+    "compare": PairDrill.compare,
+    "restore": PairDrill.restore,
+    "evaluate": PairDrill.evaluate,
+    "evidence": PairDrill.write_evidence,
+}
 
 
-def _of_pair(world: World, pair: str, step: str) -> dict[str, Any]:
-    drill = PairDrill(world, pair)
-    return {
-        "begin": drill.begin,
-        "canaries": drill.send_canaries,
-        "poll": drill.poll_canaries,
-        "compare": drill.compare,
-        "restore": drill.restore,
-        "evaluate": drill.evaluate,
-        "evidence": drill.write_evidence,
-    }[step]()
+def _of_pair(world: World, event: Event, method: Callable[[PairDrill], dict[str, Any]]) -> dict[str, Any]:
+    return method(PairDrill(world, event["pair"]))
 
 
 def load(event: Event, settings: Settings) -> dict[str, Any]:

@@ -5,15 +5,19 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.canary import Side
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._aws.evidence_store import EvidenceStore
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.checks import Status
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import Account, End, InvalidInput
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.versions import Version
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.drill import World
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.failure import failed_result, reason_of
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.fleet import finish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.handler import load, take
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.notice import message, metric_data
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.restore import (
@@ -24,7 +28,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.restor
     restore,
     restore_check,
 )
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.sessions import accounts_of
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.sessions import Sessions, accounts_of
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.settings import Settings
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.work import Work
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import complete_pair
@@ -212,6 +216,39 @@ def test_a_message_names_the_pair_the_first_problems_and_the_evidence() -> None:
     assert "and 10 more" in text
     assert "s3://e/pairs/orders/r/" in text
     assert len(message("x" * 200, result)[0]) < 100
+
+
+# --- the end of a run --------------------------------------------------------------------------------------------
+
+
+def ended(*verdicts: str) -> dict[str, Any]:
+    """What a run answers whose pairs, `p0` and so on, were judged so."""
+    recovery, evidence = ObjectBucket(), ObjectBucket("example-evidence")
+    of_pair = partial(Work, recovery, recovery.bucket, recovery.owner)
+    world = World(
+        settings=settings(orders=ORDERS),
+        sessions=Sessions("us-west-2", Account("111122223333")),
+        evidence=EvidenceStore(evidence, evidence.bucket, evidence.owner),
+        work=lambda name: of_pair(f"work/{name}/"),
+        seconds=lambda: 60.0,
+        run="20261124T031500Z",
+        execution="e1",
+        created="2026-11-24T03:15:00Z",
+    )
+    answer = finish(world, [{"pair": f"p{number}", "verdict": verdict} for number, verdict in enumerate(verdicts)])
+    assert "index.html" in evidence.objects
+    assert recovery.objects == {}
+    return answer
+
+
+def test_a_run_is_proven_only_if_all_of_its_pairs_are() -> None:
+    assert ended("proven", "proven")["proven"] is True
+    assert ended("proven", "unknown")["proven"] is False
+    assert ended()["proven"] is False
+
+
+def test_the_verdicts_are_the_cause_of_a_run_that_is_not_proven() -> None:
+    assert json.loads(ended("proven", "broken")["cause"]) == {"p0": "proven", "p1": "broken"}
 
 
 # --- work --------------------------------------------------------------------------------------------------------
