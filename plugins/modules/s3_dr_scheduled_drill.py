@@ -240,6 +240,33 @@ options:
         elements: str
         choices: [monitoring, readiness]
         default: [readiness]
+  inventory:
+    description:
+      - When reports of S3 Inventory are compared in place of the listings, which takes less time where a bucket holds
+        very many objects. Without it, never.
+      - Both buckets need a configuration for all versions in CSV, with the fields C(Size), C(LastModifiedDate) and
+        C(ETag). Where no such report is found, the listings are compared, and a note says why.
+      - The recovery point is then an hour before the older one of both reports, since these are eventually consistent.
+    type: dict
+    suboptions:
+      threshold:
+        description: Of buckets with more objects than that, by CloudWatch's daily figure. All versions count.
+        type: int
+        default: 10000000
+      max_age_hours:
+        description: A report older than that is not compared.
+        type: int
+        default: 50
+      buckets:
+        description: The buckets in which the reports of both ends are. The function may read them.
+        type: list
+        elements: str
+        required: true
+      kms_key_arns:
+        description: The keys by which these buckets encrypt the reports, if it is not by S3's own.
+        type: list
+        elements: str
+        default: []
   only:
     description: With O(state=started), the names of the pairs to drill. Without it, all.
     type: list
@@ -491,6 +518,15 @@ SPEC = {
     "no_proof_hours": {"type": "int", "default": 26},
     "permissions_boundary": {"type": "str"},
     "verify": {"type": "dict", "options": verify_argument_spec(max_transfer_bytes=67108864), "apply_defaults": True},
+    "inventory": {
+        "type": "dict",
+        "options": {
+            "threshold": {"type": "int", "default": 10_000_000},
+            "max_age_hours": {"type": "int", "default": 50},
+            "buckets": {"type": "list", "elements": "str", "required": True},
+            "kms_key_arns": {"type": "list", "elements": "str", "default": [], "no_log": False},
+        },
+    },
     "only": {"type": "list", "elements": "str", "default": []},
     "wait": {"type": "bool", "default": True},
     "wait_seconds": {"type": "int", "default": 3600},

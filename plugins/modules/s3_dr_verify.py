@@ -383,6 +383,11 @@ comparisons:
       returned: always
       type: str
       sample: us-west-2
+    engine:
+      description: What was compared, V(listing), or V(inventory) for reports of S3 Inventory in a scheduled drill.
+      returned: always
+      type: str
+      sample: listing
     complete:
       description: Whether both were listed to their end. Else nothing is proven.
       returned: always

@@ -34,6 +34,8 @@ from .examination import Budget, Examiner
 from .spool import Spool, SpoolFailed
 from .version_listing import ListingFailed, PageReader, VersionListing
 
+LISTING, INVENTORY = "listing", "inventory"
+"""The engines: both buckets are listed now, or S3 Inventory listed them before."""
 PROGRESS_EVERY = 1000
 """Outcomes between two words on progress."""
 _SECOND = timedelta(seconds=1)
@@ -114,6 +116,7 @@ class Comparison:
         solved: differences that were none after the second look.
         oldest_arrived: when the oldest object was written that both ends hold.
         notices: what was refused or failed while looking, each said once.
+        engine: whether listings or reports were compared.
     """
 
     source: End
@@ -135,6 +138,7 @@ class Comparison:
     tally: Tally
     sample: Sample
     notices: tuple[str, ...]
+    engine: str = LISTING
 
     @property
     def unexamined(self) -> int:
@@ -148,6 +152,7 @@ class Comparison:
             "source_region": self.source.region,
             "destination": self.destination.bucket,
             "destination_region": self.destination.region,
+            "engine": self.engine,
             "complete": self.complete,
             "reason": self.reason,
             "began": iso(self.began.replace(microsecond=0)) if self.began else None,

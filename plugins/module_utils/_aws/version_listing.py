@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, TypeAlias
 
-from .._core.versions import Version
+from .._core.versions import Version, listing_order
 from .canary import Side
 from .gateway import explain_connection
 from .sdk_errors import DENIED, THROTTLED, BotoCoreError, ClientError, ResponseParserError, error_code
@@ -315,7 +315,7 @@ def read_page(side: Side, prefix: str, marker: Marker | None) -> Page:
         rows = [_object(row, keys) for row in answer.get("Versions", ())]
         markers = [_delete_marker(row, keys) for row in answer.get("DeleteMarkers", ())]
         date = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).astimezone(UTC)
-        return Page(sorted([*rows, *markers], key=_order), date, _next(answer))
+        return Page(sorted([*rows, *markers], key=listing_order), date, _next(answer))
     except KeyError as error:
         raise BadPage(f"it has no {error.args[0]}") from error
     except (TypeError, ValueError) as error:
@@ -343,8 +343,3 @@ def _object(row: dict[str, Any], keys: dict[str, str]) -> Version:
 def _delete_marker(row: dict[str, Any], keys: dict[str, str]) -> Version:
     modified = row["LastModified"].astimezone(UTC)
     return Version(keys.setdefault(row["Key"], row["Key"]), row["VersionId"], modified, is_latest=row["IsLatest"])
-
-
-def _order(version: Version) -> tuple[str, bool, float]:
-    """S3 tells objects and delete markers apart; this is how they follow each other in the bucket."""
-    return version.key, not version.is_latest, -version.modified.timestamp()

@@ -20,7 +20,7 @@ from .policies import VERSION
 from .proofs import RESERVED_PREFIX
 from .replication import role_address
 from .rules import bucket_arn
-from .scheduled_drill import DEFAULT_NAME, NAMESPACE, WORK, Names, ScheduledDrill
+from .scheduled_drill import DEFAULT_NAME, NAMESPACE, WORK, Inventory, Names, ScheduledDrill
 
 MOST_POLICIES = 10
 _MOST_CHARACTERS = 6144
@@ -217,6 +217,7 @@ def _function_statements(drill: ScheduledDrill, names: Names) -> list[Document]:
             "Work", ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:GetObject", "s3:PutObject"], [f"{work}/{WORK}*"]
         ),
         allow("List", ["s3:ListBucket"], [evidence, work]),
+        *(_reports(drill.inventory, partition) if drill.inventory else []),
         *([_key_use("OwnKeys", drill.key_arns)] if drill.key_arns else []),
         allow("Metrics", ["cloudwatch:PutMetricData"], ["*"], StringEquals={"cloudwatch:namespace": NAMESPACE}),
         # Neither ListMetrics nor DescribeAlarms of several alarms can be limited to some.
@@ -229,6 +230,17 @@ def _function_statements(drill: ScheduledDrill, names: Names) -> list[Document]:
             [f"arn:{partition}:sns:*:{names.account.id}:*"],
         ),
         *_telling(drill, names, ["ssm:CreateOpsItem", "ssm:DescribeOpsItems", "ssm:GetOpsItem", "ssm:UpdateOpsItem"]),
+    ]
+
+
+def _reports(inventory: Inventory, partition: str) -> list[Document]:
+    """Of S3 Inventory, in buckets of whatever Region."""
+    buckets = [f"arn:{partition}:s3:::{bucket}" for bucket in inventory.buckets]
+    keys = inventory.key_arns
+    return [
+        allow("ListReports", ["s3:ListBucket"], buckets),
+        allow("Reports", ["s3:GetObject"], [f"{bucket}/*" for bucket in buckets]),
+        *([_key_use("ReportKeys", keys)] if keys else []),
     ]
 
 

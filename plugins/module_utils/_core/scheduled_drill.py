@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .drill_machine import events_of_a_pair
-from .model import GLOBAL, Account, Address, InvalidInput, Pair, check_region
+from .model import GLOBAL, KEY_ARN, Account, Address, InvalidInput, Pair, check_region
 
 DEFAULT_NAME = "s3-dr-scheduled-drill"
 DEFAULT_SCHEDULE = "cron(15 3 * * ? *)"
@@ -26,6 +26,40 @@ MOST_EVENTS = 25_000
 _NAME = re.compile(r"[A-Za-z0-9-]{1,30}")
 """IAM takes 64 characters for a role, of which the Region and the purpose take the rest."""
 _SCHEDULE = re.compile(r"(cron|rate|at)\(.+\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """When reports of S3 Inventory are compared in place of the listings.
+
+    Attributes:
+        threshold: of buckets with more objects than that.
+        max_age_hours: an older report is not compared.
+        buckets: in which the reports are.
+        key_arns: by which these encrypt.
+    """
+
+    threshold: int
+    max_age_hours: int
+    buckets: tuple[str, ...]
+    key_arns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for option, value, least, most in (
+            ("inventory.threshold", self.threshold, 0, 10**12),
+            ("inventory.max_age_hours", self.max_age_hours, 1, 24 * 14),
+        ):
+            if not least <= value <= most:
+                raise InvalidInput(f"{option} is {value}. Use {least} to {most}.")
+        if not self.buckets:
+            raise InvalidInput("inventory.buckets is empty. Name the buckets in which the reports of both ends are.")
+        for key in self.key_arns:
+            if not KEY_ARN.fullmatch(key):
+                raise InvalidInput(f"inventory.kms_key_arns: '{key}' is not the ARN of a key.")
+
+    def as_settings(self) -> dict[str, int]:
+        """What the function is told."""
+        return {"threshold": self.threshold, "max_age_hours": self.max_age_hours}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +103,7 @@ class ScheduledDrill:
     permissions_boundary: str | None = None
     deadline_seconds: int = 900
     key_arns: tuple[str, ...] = ()
+    inventory: Inventory | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)

@@ -48,3 +48,8 @@ class Version:
         without versioning, so it names the same only if the time is the same.
         """
         return (NULL, self.modified) if self.version_id == NULL else self.version_id
+
+
+def listing_order(version: Version) -> tuple[str, bool, float]:
+    """How versions follow each other in a bucket: by key, within a key the current one first, then the newest."""
+    return version.key, not version.is_latest, -version.modified.timestamp()

@@ -2,32 +2,31 @@
 # Copyright: Contributors to the crossregion.s3_dr project
 """Two buckets compared slice by slice, so that one of any size fits into invocations that end after minutes.
 
-A slice goes through the listings of both ends from one key to another, or examines some of the differences that were
-found. What it found is kept when it has ended, under names that a repeated slice gives again; the state, by which it
-counts, is written last. The result is that of a comparison in one go.
+A slice goes through the listings of both ends from one key to another; or deals rows of their inventory reports into
+parts, or goes through some of these; or examines some of the differences that were found. What it found is kept when it
+has ended, under names that a repeated slice gives again; the state, by which it counts, is written last. The result is
+that of a comparison in one go.
 
 This module util is PRIVATE to the collection.
 """
 
 from __future__ import annotations
 
-import json
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from types import TracebackType
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from .._aws.canary import Side
-from .._aws.comparison import Comparison, Count, Run, Settings, cutoff_of
+from .._aws.comparison import INVENTORY, LISTING, Comparison, Count, Settings, cutoff_of
 from .._aws.examination import Budget, Examiner
+from .._aws.inventory_reports import InventoryReports, Plan, ReportFailed, rows_of
 from .._aws.spool import Spool, SpoolFailed
-from .._aws.version_listing import ListingFailed, VersionListing
+from .._aws.version_listing import ListingFailed, VersionListing, separate
 from .._core.causes import Finding, Scope
-from .._core.explain import Explainer, Rank, Solved
+from .._core.explain import Explainer, Solved
+from .._core.inventory import Report, judged_from, key_of
 from .._core.march import Difference, Match, NotComparable
 from .._core.model import End
 from .._core.packing import (
@@ -42,11 +41,10 @@ from .._core.packing import (
 )
 from .._core.recovery import Tally
 from .._core.sample import Sample
-from .._core.versions import Version
+from .comparison_state import CHOOSING, DEALING, EXAMINING, MARCHING, MERGING, OVER, State
+from .parts import Dealer, PartOfReport, versions_of
+from .sliced_run import Counted, Handed, Listing, Rows, SlicedRun
 from .work import Work
-
-MARCHING, EXAMINING, OVER = "marching", "examining", "over"
-"""The phases of a way."""
 
 MOST_ATTEMPTS = 5
 """So often a slice is begun, each time for half as long, until it is given up."""
@@ -54,37 +52,6 @@ _NOT_ENDED = (
     "a slice of the comparison was begun {times} times and never came to its end, after the key '{key}' of "
     "{bucket}. Raise the function's `timeout_seconds` or `memory_mb`, or compare this pair by verify.yml."
 )
-
-
-@dataclass(slots=True)
-class State:
-    """How far one way is. It is kept as JSON between slices."""
-
-    phase: str = MARCHING
-    slice: int = 0
-    after: str | None = None
-    began: int | None = None
-    counts: list[list[int]] = field(default_factory=lambda: [[0, 0, 0], [0, 0, 0]])
-    matched: int = 0
-    in_flight: int = 0
-    canaries: int = 0
-    oldest_arrived: int | None = None
-    solved: dict[str, int] = field(default_factory=dict)
-    tally: dict[str, Any] | None = None
-    sample: dict[str, Any] | None = None
-    spooled: list[list[Any]] = field(default_factory=list)
-    """Rank, name and number of differences of each file, in the order in which they are examined."""
-    examined: int = 0
-    findings: list[str] = field(default_factory=list)
-    """The names of the files that hold the findings."""
-    head_requests: int = 0
-    notices: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-    reason: str = ""
-
-    def failed(self, reason: str) -> None:
-        """The comparison is over, and proves nothing."""
-        self.reason, self.phase = reason, OVER
 
 
 class Slices:
@@ -100,10 +67,12 @@ class Slices:
         budget: Budget,
         seconds: Callable[[], float],
         clock: Callable[[], float] = time.monotonic,
+        inventory: InventoryReports | None = None,
     ) -> None:
         """Prepare; nothing is asked yet.
 
         Args:
+            inventory: chooses reports to compare in place of the listings; None: listings are compared.
             budget: of all ways together; what was used of it is kept between slices.
             seconds: how long a slice may take from now on.
         """
@@ -115,6 +84,7 @@ class Slices:
         self._budget = budget
         self._seconds = seconds
         self._clock = clock
+        self._inventory = inventory
 
     # --- what a caller asks -----------------------------------------------------------------------------------
 
@@ -126,16 +96,17 @@ class Slices:
         """
         states = [self._state(number) for number in range(len(self._ways))]
         self._budget.used = sum(state.head_requests for state in states)
-        slice_number = 0
+        slice_number, engine = 0, LISTING
         for number, state in enumerate(states):
             if state.phase != OVER:
                 slice_number = state.slice
                 states[number] = self._slice(number, state)
+                engine = states[number].engine
                 break
         return {
             "done": all(state.phase == OVER for state in states),
             "slice": slice_number,
-            "engine": "listing",
+            "engine": engine,
             "compared": sum(sum(count[:2]) for state in states for count in state.counts),
         }
 
@@ -163,22 +134,27 @@ class Slices:
             state.failed(_NOT_ENDED.format(times=attempts, key=state.after or "", bucket=bucket))
         else:
             limit = began + self._seconds() / 2**attempts
-            take = self._march if state.phase == MARCHING else self._examine
+            if state.phase == CHOOSING:
+                self._choose(number, state)
+            take = {MARCHING: self._march, DEALING: self._deal, MERGING: self._merge, EXAMINING: self._examine}
             with Rows() as findings:
-                take(number, state, findings, lambda: self._clock() >= limit)
+                take[state.phase](number, state, findings, lambda: self._clock() >= limit)
                 self._keep_findings(number, state, findings)
         state.seconds += self._clock() - began
         state.slice += 1
-        self._work.put(f"state-{number}", _plain(state))
+        self._work.put(f"state-{number}", state.plain())
         return state
 
     def _begin(self, number: int, state: State) -> int:
         """How often this very slice was begun before and did not end."""
-        name = f"begun-{number}"
-        said = self._work.get(name) or {"slice": -1, "times": 0}
-        before = said["times"] if said["slice"] == state.slice else 0
-        self._work.put(name, {"slice": state.slice, "times": before + 1})
-        return int(before)
+        before = self._attempts(number, state)
+        self._work.put(f"begun-{number}", {"slice": state.slice, "times": before + 1})
+        return before
+
+    def _attempts(self, number: int, state: State) -> int:
+        """How often this very slice was begun so far."""
+        said = self._work.get(f"begun-{number}") or {"slice": -1, "times": 0}
+        return int(said["times"]) if said["slice"] == state.slice else 0
 
     def _keep_findings(self, number: int, state: State, findings: Rows) -> None:
         if findings.count:
@@ -187,7 +163,6 @@ class Slices:
             state.findings.append(name)
 
     def _march(self, number: int, state: State, findings: Rows, enough: Callable[[], bool]) -> None:
-        forward, backward = self._ways[number]
         sides = self._sides(number)
         prefixes = self._settings.prefixes
         with (
@@ -195,16 +170,22 @@ class Slices:
             VersionListing(sides[1], prefixes, after=state.after) as right,
             Spool() as spool,
         ):
+            spool.counts = state.counts_by_rank()
             run = self._run(sides, (left, right), spool, state, findings, enough)
-            try:
-                run.march(lambda now: Explainer(forward, backward, now, self._rpo_seconds))
-            except (ListingFailed, NotComparable, SpoolFailed) as error:
-                state.failed(str(error))
-            self._take_over(run, state)
-            if state.phase != OVER:
+            if self._run_through(run, number, state):
                 self._keep_differences(number, state, spool)
                 state.after = run.stopped_after
                 state.phase = MARCHING if run.stopped_after is not None else self._after_march(state)
+
+    def _run_through(self, run: SlicedRun, number: int, state: State) -> bool:
+        """Compare; whether nothing failed."""
+        forward, backward = self._ways[number]
+        try:
+            run.march(lambda now: Explainer(forward, backward, now, self._rpo_seconds))
+        except (ListingFailed, NotComparable, SpoolFailed) as error:
+            state.failed(str(error))
+        self._take_over(run, state)
+        return state.phase != OVER
 
     def _after_march(self, state: State) -> str:
         return EXAMINING if state.spooled else OVER
@@ -212,7 +193,7 @@ class Slices:
     def _run(
         self,
         sides: tuple[Side, Side],
-        listings: tuple[VersionListing, VersionListing],
+        listings: tuple[Listing, Listing],
         spool: Spool,
         state: State,
         findings: Rows,
@@ -226,9 +207,6 @@ class Slices:
         run.matched, run.in_flight, run.canaries = state.matched, state.in_flight, state.canaries
         run.began = unpacked_moment(state.began) if state.began is not None else None
         run.oldest_arrived = unpacked_moment(state.oldest_arrived) if state.oldest_arrived is not None else None
-        spool.counts = Counter()
-        for rank, _name, count in state.spooled:
-            spool.counts[Rank(rank)] += count
         run.sink = lambda found: findings.add(self._row(found, run.began))
         return run
 
@@ -250,6 +228,81 @@ class Slices:
             self._work.put_lines(name, map(packed_difference, spool.of(rank)))
             state.spooled.append([int(rank), name, spool.counts[rank] - before])
         state.spooled.sort()
+
+    # --- reports ----------------------------------------------------------------------------------------------
+
+    def _choose(self, number: int, state: State) -> None:
+        """Whether listings or reports are compared."""
+        plan = self._inventory.plan(self._sides(number), self._prefixes) if self._inventory else ""
+        state.phase = MARCHING
+        if isinstance(plan, Plan):
+            state.phase, state.engine, state.parts = DEALING, INVENTORY, plan.parts
+            state.reports = [report.packed() for report in plan.reports]
+            plan = plan.notice
+        state.notices += [plan] if plan else []
+
+    @property
+    def _prefixes(self) -> tuple[str, ...]:
+        return separate(self._settings.prefixes)
+
+    def _deal(self, number: int, state: State, findings: Rows, enough: Callable[[], bool]) -> None:
+        """Deal rows into parts, until there was enough or the disk is full. One row at least is dealt."""
+        # A slice that was killed may have kept parts to which the repeated, shorter one has nothing to deal.
+        name = f"dealt-{number}-{state.slice:05}-{self._attempts(number, state)}"
+        with Dealer(state.parts) as dealer:
+            try:
+                self._deal_files(number, state, dealer, lambda: enough() or dealer.full)
+            except ReportFailed as error:
+                state.failed(str(error))
+                return
+            dealer.keep(self._work, name)
+        state.dealt_by.append(name)
+        state.phase = DEALING if state.at[0] < len(state.reports) else MERGING
+
+    def _deal_files(self, number: int, state: State, dealer: Dealer, enough: Callable[[], bool]) -> None:
+        sides, prefixes = self._sides(number), self._prefixes
+        for end, report in enumerate(map(Report.unpacked, state.reports)):
+            while state.at[0] == end and state.at[1] < len(report.files):
+                file = report.files[state.at[1]]
+                for row in rows_of(sides[end], report, file, skip=state.at[2]):
+                    state.at[2] += 1
+                    if key_of(row[0]).startswith(prefixes):
+                        dealer.deal(end, row)
+                        state.dealt[end] += 1
+                    if enough():
+                        return
+                state.at = [end, state.at[1] + 1, 0]
+            if state.at[0] == end:
+                state.at = [end + 1, 0, 0]
+
+    def _merge(self, number: int, state: State, findings: Rows, enough: Callable[[], bool]) -> None:
+        """Compare part by part. One part at least is compared, and each of them whole."""
+        with Spool() as spool:
+            spool.counts = state.counts_by_rank()
+            try:
+                self._merge_parts(number, state, spool, findings, enough)
+            except ValueError as error:
+                state.failed(f"a row of the inventory reports cannot be read ({error}). Run again with the next ones")
+                return
+            self._keep_differences(number, state, spool)
+        if state.phase == MERGING and state.part == state.parts:
+            state.phase = self._after_march(state)
+            if [sum(count[:2]) for count in state.counts] != state.dealt:
+                state.failed("what was dealt of the inventory reports was not there any more. Run again")
+
+    def _merge_parts(self, number: int, state: State, spool: Spool, findings: Rows, enough: Callable[[], bool]) -> None:
+        sides, began = self._sides(number), judged_from([Report.unpacked(one) for one in state.reports])
+        while state.part < state.parts:
+            left, right = (self._part(state, end, began) for end in (0, 1))
+            run = self._run(sides, (left, right), spool, state, findings, lambda: False)
+            if not self._run_through(run, number, state):
+                return
+            state.part += 1
+            if enough():
+                return
+
+    def _part(self, state: State, end: int, began: datetime) -> PartOfReport:
+        return PartOfReport(began, versions_of(self._work, state.dealt_by, end, state.part))
 
     def _examine(self, number: int, state: State, findings: Rows, enough: Callable[[], bool]) -> None:
         sides, began = self._sides(number), unpacked_moment(state.began or 0)
@@ -340,103 +393,5 @@ class Slices:
             tally=self._tally(state),
             sample=self._sample(state),
             notices=tuple(state.notices),
+            engine=state.engine,
         )
-
-
-def _plain(state: State) -> Mapping[str, Any]:
-    return {name: getattr(state, name) for name in State.__slots__}
-
-
-class Counted:
-    """Rows on their way to the comparison, counted; `numbers` leaves out what was only looked at."""
-
-    def __init__(self, before: Sequence[int]) -> None:
-        self._numbers = list(before)
-        self._last: Version | None = None
-
-    def rows(self, rows: Iterator[Version]) -> Iterator[Version]:
-        """The rows, unchanged."""
-        for row in rows:
-            self._add(row, 1)
-            self._last = row
-            yield row
-        self._last = None
-
-    def numbers(self, stopped_after: str | None) -> list[int]:
-        """Versions, delete markers and bytes up to a key; None: of all rows."""
-        if stopped_after is not None and self._last is not None and self._last.key > stopped_after:
-            self._add(self._last, -1)
-            self._last = None
-        return self._numbers
-
-    def _add(self, row: Version, times: int) -> None:
-        self._numbers[1 if row.is_delete_marker else 0] += times
-        self._numbers[2] += times * (row.size or 0)
-
-
-class SlicedRun(Run):
-    """A comparison that stops after a key when its time is up.
-
-    Attributes:
-        stopped_after: the last key that was compared; None: the listings came to their ends.
-    """
-
-    enough: Callable[[], bool]
-    counted: tuple[Counted, Counted]
-    stopped_after: str | None = None
-
-    def rows(self) -> tuple[Iterator[Version], Iterator[Version]]:
-        """What both listings tell, counted."""
-        left, right = (counted.rows(rows) for counted, rows in zip(self.counted, super().rows(), strict=True))
-        return left, right
-
-    def ended(self, key: str) -> bool:
-        """Whether to stop after this key. One key at least is compared."""
-        if not self.enough():
-            return False
-        self.stopped_after = key
-        return True
-
-
-class Handed:
-    """Differences handed to the examiner one by one, counted, until there was enough. One at least is handed."""
-
-    def __init__(self, differences: Iterator[Difference], enough: Callable[[], bool]) -> None:
-        self._differences = differences
-        self._enough = enough
-        self.count = 0
-
-    def __iter__(self) -> Iterator[Difference]:
-        """Those that there is time for."""
-        for difference in self._differences:
-            self.count += 1
-            yield difference
-            if self._enough():
-                return
-
-
-class Rows:
-    """Rows that a slice keeps on disk until it ends."""
-
-    def __init__(self) -> None:
-        self._open = ExitStack()
-        self.count = 0
-
-    def __enter__(self) -> Rows:
-        self._file = self._open.enter_context(tempfile.TemporaryFile("w+", encoding="ascii", newline="\n"))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._open.close()
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Keep a row."""
-        self._file.writelines((json.dumps(row), "\n"))
-        self.count += 1
-
-    def __iter__(self) -> Iterator[Any]:
-        """All rows."""
-        self._file.seek(0)
-        return map(json.loads, self._file)

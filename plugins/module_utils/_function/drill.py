@@ -22,6 +22,7 @@ from .._aws.content_proof import prove_content
 from .._aws.evidence_store import EvidenceStore
 from .._aws.examination import Budget
 from .._aws.gateway import AwsFailure, Gateway
+from .._aws.inventory_reports import InventoryReports
 from .._aws.monitoring_look import look_at_monitoring
 from .._aws.verify_result import SAMPLED, Seen, Shown, comparable, judge_configuration, result_of
 from .._core.causes import Cause, Scope
@@ -210,7 +211,12 @@ class PairDrill:
             wishes.rpo_seconds,
             Budget(wishes.max_head_requests, wishes.head_requests_per_second),
             self._world.seconds,
+            inventory=self._inventory(),
         )
+
+    def _inventory(self) -> InventoryReports | None:
+        wished = self._world.settings.inventory
+        return InventoryReports(self._world.sessions, **wished) if wished else None
 
     def _ways(self) -> list[tuple[Scope, Scope | None]]:
         return comparable(self._pair, self._seen().scopes)

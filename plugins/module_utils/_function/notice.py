@@ -75,6 +75,23 @@ def metric_data(pair: str, result: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def put_ages(sessions: Sessions, ages: Mapping[str, float]) -> list[str]:
+    """Tell how long ago each pair was proven.
+
+    Args:
+        ages: in seconds, by pair; one that was never proven has none.
+
+    Returns:
+        What could not be told, a sentence each.
+    """
+    data = [
+        {"MetricName": "LastProofAge", "Dimensions": [{"Name": "Pair", "Value": pair}], "Value": age, "Unit": "Seconds"}
+        for pair, age in ages.items()
+    ]
+    put = sessions.own("cloudwatch").put_metric_data
+    return list(_tried(lambda: put(Namespace=NAMESPACE, MetricData=data))) if data else []
+
+
 def _put_metrics(sessions: Sessions, pair: str, result: Mapping[str, Any]) -> None:
     sessions.own("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=metric_data(pair, result))
 

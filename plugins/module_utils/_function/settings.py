@@ -31,6 +31,7 @@ class Settings:
         account: whose the function is.
         pairs: the options of each pair by its name, complete.
         verify: the options of a verify.
+        inventory: above how many objects inventory reports are compared, and how old these may be; None: never.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Settings:
     verify: Mapping[str, Any]
     topic_arns: tuple[str, ...] = ()
     ops_items: bool = True
+    inventory: Mapping[str, int] | None = None
 
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Settings:
@@ -56,6 +58,7 @@ class Settings:
             verify=said["verify"],
             topic_arns=tuple(said["topic_arns"]),
             ops_items=said["ops_items"],
+            inventory=said["inventory"],
         )
 
     @classmethod

@@ -13,6 +13,7 @@ import gzip
 import json
 import tempfile
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from .._aws.row import Client
@@ -55,12 +56,29 @@ class Work:
         Raises:
             ClientError: there are none of that name.
         """
-        body = self._client.get_object(**self._bucket, Key=f"{self.prefix}{name}.jsonl.gz")["Body"]
+        return map(json.loads, self._unpacked(f"{name}.jsonl.gz"))
+
+    def packed(self, name: str) -> Iterator[str]:
+        """The lines of what was put there packed; none: nothing was."""
+        try:
+            yield from self._unpacked(f"{name}.gz")
+        except ClientError as error:
+            if error_code(error) not in _GONE:
+                raise
+
+    def _unpacked(self, name: str) -> Iterator[str]:
+        """It is fetched whole first: whoever reads may take longer than S3 waits."""
+        body = self._client.get_object(**self._bucket, Key=f"{self.prefix}{name}")["Body"]
         with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as file:
             file.writelines(body.iter_chunks())
             file.seek(0)
-            with gzip.open(file, "rb") as rows:
-                yield from map(json.loads, rows)
+            with gzip.open(file, "rt", encoding="utf-8", newline="") as lines:
+                yield from lines
+
+    def put_packed(self, name: str, path: Path) -> None:
+        """Keep a file of lines that is packed already."""
+        with path.open("rb") as file:
+            self._client.put_object(**self._bucket, Key=f"{self.prefix}{name}.gz", Body=file)
 
     def put_lines(self, name: str, rows: Iterable[Any]) -> None:
         """Keep rows in place of those of that name."""

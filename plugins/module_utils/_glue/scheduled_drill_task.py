@@ -24,7 +24,7 @@ from .._core.model import KEY_ARN, Account, Accounts, Address, Document, End, In
 from .._core.plan import Observed, Wish
 from .._core.recovery_bucket import bucket_name
 from .._core.replication import bucket_address, bucket_deletion_wish, check_buckets, one_account
-from .._core.scheduled_drill import Names, ScheduledDrill
+from .._core.scheduled_drill import Inventory, Names, ScheduledDrill
 from .._function.sessions import accounts_of, ends_with_roles
 from .clients import Clients
 from .function_archive import archive_of
@@ -36,6 +36,14 @@ def keeping_from(params: dict[str, Any]) -> Keeping:
     """How long evidence is kept."""
     lock = params["evidence_lock"] or {}
     return Keeping(lock["mode"].upper() if lock else None, lock.get("days"), params["evidence_days"])
+
+
+def inventory_from(params: dict[str, Any]) -> Inventory | None:
+    """When reports of S3 Inventory are compared; None: never."""
+    said = params["inventory"]
+    if not said:
+        return None
+    return Inventory(said["threshold"], said["max_age_hours"], tuple(said["buckets"]), tuple(said["kms_key_arns"]))
 
 
 def no_profiles(options: Mapping[str, Any]) -> None:
@@ -67,6 +75,7 @@ def drill_from(
     roles = {end["bucket"]: end["assume_role_arn"] for one in declared.values() for end in ends_with_roles(one)}
     places = {"{partition}": account.partition, "{region}": params["region"], "{account}": account.id}
     topics = [reduce(lambda arn, place: arn.replace(*place), places.items(), arn) for arn in params["topic_arns"]]
+    inventory = inventory_from(params)
     settings = {
         "name": params["name"],
         "region": params["region"],
@@ -78,6 +87,7 @@ def drill_from(
         "ops_items": params["ops_items"],
         "verify": params["verify"],
         "pairs": declared,
+        "inventory": inventory.as_settings() if inventory else None,
     }
     Wishes.of({**params["verify"], "canary": True, "fail_on": []})
     archive = archive_of(settings)
@@ -108,6 +118,7 @@ def drill_from(
         permissions_boundary=params["permissions_boundary"],
         deadline_seconds=params["verify"]["deadline_seconds"],
         key_arns=tuple(key_arns),
+        inventory=inventory,
     )
     return drill, {name: accounts_of(pairs[name], declared[name], account) for name in pairs}
 

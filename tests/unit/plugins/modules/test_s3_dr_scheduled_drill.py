@@ -111,6 +111,7 @@ def test_a_key_by_its_alias_is_refused(world: World) -> None:
         ({"pairs": []}, "it has 0 pairs"),
         ({"name": "not a name"}, "use 1 to 30 letters"),
         ({"evidence_lock": {"mode": "compliance", "days": 30}, "evidence_days": 7}, "could not remove them"),
+        ({"inventory": {"buckets": []}}, "inventory.buckets is empty"),
         ({"delete_evidence": True}, "goes only with `state: absent`"),
         ({"state": "absent", "delete_evidence": True}, "cannot be undone"),
     ],

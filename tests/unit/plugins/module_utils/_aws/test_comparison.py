@@ -461,6 +461,7 @@ def test_the_result_is_plain_values() -> None:
         "source_region": "us-east-1",
         "destination": "example-orders-dr",
         "destination_region": "us-west-2",
+        "engine": "listing",
         "complete": True,
         "reason": "",
         "source_versions": 3,

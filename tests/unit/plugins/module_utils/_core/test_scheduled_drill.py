@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +31,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model impo
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.readiness import readiness_addresses
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replication import one_account, pair_addresses
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scheduled_drill import Names
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scheduled_drill import Inventory, Names
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.scopes import scope_addresses
 from ansible_collections.crossregion.s3_dr.tests.unit.samples import (
     ACCOUNT,
@@ -171,6 +172,35 @@ def test_the_keys_of_the_buckets_that_the_function_writes_to_may_be_used() -> No
     used = [one for one in statements(wish, NAMES.role("function")) if one["Sid"] == "OwnKeys"]
     assert [one["Resource"] for one in used] == [[KEYS[DR.bucket]]]
     assert used[0]["Condition"] == {"StringEquals": {"kms:ViaService": ["s3.us-west-2.amazonaws.com"]}}
+
+
+def test_of_the_buckets_with_reports_the_function_may_read_and_use_their_keys() -> None:
+    without = statements(drilled(), NAMES.role("function"))
+    assert not [one for one in without if "reports" in json.dumps(one["Resource"])]
+    inventory = Inventory(1000, 50, ("reports-a", "reports-b"), (KEYS[PRIMARY.bucket],))
+    wish = drilled(a_scheduled_drill(inventory=inventory))
+    added = {one["Sid"]: one for one in statements(wish, NAMES.role("function")) if one not in without}
+    assert {sid: (one["Action"], one["Resource"]) for sid, one in added.items()} == {
+        "ListReports": (["s3:ListBucket"], ["arn:aws:s3:::reports-a", "arn:aws:s3:::reports-b"]),
+        "Reports": (["s3:GetObject"], ["arn:aws:s3:::reports-a/*", "arn:aws:s3:::reports-b/*"]),
+        "ReportKeys": (["kms:Decrypt", "kms:GenerateDataKey"], [KEYS[PRIMARY.bucket]]),
+    }
+    assert added["ReportKeys"]["Condition"] == {"StringEquals": {"kms:ViaService": ["s3.us-east-1.amazonaws.com"]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"threshold": -1}, "inventory.threshold is -1. Use 0 to"),
+        ({"max_age_hours": 0}, "inventory.max_age_hours is 0. Use 1 to 336"),
+        ({"buckets": ()}, "inventory.buckets is empty"),
+        ({"key_arns": ("alias/mine",)}, "inventory.kms_key_arns: 'alias/mine' is not the ARN of a key"),
+    ],
+)
+def test_reports_that_cannot_be_meant_are_refused(changes: dict[str, Any], said: str) -> None:
+    fields: dict[str, Any] = {"threshold": 1, "max_age_hours": 50, "buckets": ("reports",), **changes}
+    with pytest.raises(InvalidInput, match=re.escape(said)):
+        Inventory(**fields)
 
 
 def test_what_is_traced_may_ask_what_to_sample() -> None:

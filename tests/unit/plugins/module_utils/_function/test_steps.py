@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -19,7 +19,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.drill 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.failure import failed_result, reason_of
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.fleet import finish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.handler import load, take
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.notice import message, metric_data
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.notice import message, metric_data, put_ages
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._function.restore import (
     MOST_BYTES,
     Place,
@@ -66,6 +66,7 @@ def settings(**pairs: dict[str, Any]) -> Settings:
         "recovery_bucket": "example-recovery",
         "topic_arns": [],
         "ops_items": True,
+        "inventory": None,
         "verify": VERIFY,
         "pairs": {name: complete_pair(pair) for name, pair in pairs.items()},
     }
@@ -201,6 +202,40 @@ def test_only_what_was_measured_is_a_data_point() -> None:
     }
     unknown = failed_result("orders", "us-west-2", {})
     assert {one["MetricName"]: one["Value"] for one in metric_data("orders", unknown)} == {"Proven": 0.0}
+
+
+class Puts:
+    """CloudWatch's writes."""
+
+    def __init__(self, refused: bool = False) -> None:
+        self.refused = refused
+        self.put: list[dict[str, Any]] = []
+
+    def own(self, service: str) -> Puts:
+        """The only client."""
+        assert service == "cloudwatch"
+        return self
+
+    def put_metric_data(self, **params: Any) -> None:
+        """Keep or refuse."""
+        if self.refused:
+            raise error("AccessDenied", "PutMetricData")
+        self.put.append(params)
+
+
+def test_the_age_of_the_last_proof_is_a_metric() -> None:
+    puts = Puts()
+    assert put_ages(cast(Sessions, puts), {"orders": 86400.0, "photos": 0.0}) == []
+    (call,) = puts.put
+    assert call["Namespace"] == "S3DR"
+    told = [(one["Dimensions"][0]["Value"], one["MetricName"], one["Value"], one["Unit"]) for one in call["MetricData"]]
+    assert told == [("orders", "LastProofAge", 86400.0, "Seconds"), ("photos", "LastProofAge", 0.0, "Seconds")]
+
+
+def test_ages_that_cannot_be_told_are_said_and_without_any_nothing_is_asked() -> None:
+    (said,) = put_ages(cast(Sessions, Puts(refused=True)), {"orders": 1.0})
+    assert "AccessDenied" in said
+    assert put_ages(cast(Sessions, Puts(refused=True)), {}) == []
 
 
 def test_a_message_names_the_pair_the_first_problems_and_the_evidence() -> None:
