@@ -152,7 +152,7 @@ def _retry(errors: Sequence[str], attempts: int) -> dict[str, Any]:
     return {
         "ErrorEquals": list(errors),
         "IntervalSeconds": 2,
-        "BackoffRate": 2,
+        "BackoffRate": 2.0,  # a float, as the language has it
         "MaxAttempts": attempts,
         "MaxDelaySeconds": 60,
         "JitterStrategy": "FULL",

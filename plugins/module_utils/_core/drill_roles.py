@@ -53,7 +53,7 @@ _CANARY_ACTIONS = ("s3:DeleteObjectVersion", "s3:PutObject", "s3:PutObjectTaggin
 def trust(service: str, account: Account) -> Document:
     """The service may take the role, for things of this account only, so that nobody uses it as a deputy."""
     conditions: dict[str, Any] = {"StringEquals": {"aws:SourceAccount": account.id}}
-    if service == "lambda":  # AWS does not document that Lambda sends the account when it takes an execution role
+    if service == "lambda":  # the trust that AWS documents for an execution role has none, and the drill hangs on it
         conditions = {}
     statement = {
         "Effect": "Allow",

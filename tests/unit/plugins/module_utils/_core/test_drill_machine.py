@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from statelint.config import Config
+from statelint.linter import Linter
 
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.drill_machine import (
     NOT_PROVEN,
@@ -29,6 +32,11 @@ def machines(found: dict[str, Any]) -> list[dict[str, Any]]:
     return [found, found["States"]["EachPair"]["ItemProcessor"]]
 
 
+def linted(found: dict[str, Any]) -> list[str]:
+    """What statelint says of it."""
+    return [str(problem) for problem in Linter.validate(json.dumps(found), Config())]
+
+
 def targets(state: dict[str, Any]) -> Iterator[str]:
     """Where a state may lead."""
     for one in (state, *state.get("Catch", ()), *state.get("Choices", ())):
@@ -36,6 +44,18 @@ def targets(state: dict[str, Any]) -> Iterator[str]:
             yield one["Next"]
     if "Default" in state:
         yield state["Default"]
+
+
+@pytest.mark.parametrize("topics", [[], TOPICS])
+@pytest.mark.parametrize("ops_item", [True, False])
+def test_a_linter_of_the_language_finds_nothing(topics: list[str], ops_item: bool) -> None:
+    assert linted(definition(topics, ops_item)) == []
+
+
+def test_the_linter_finds_a_state_that_leads_nowhere() -> None:
+    broken = definition()
+    machines(broken)[1]["States"]["Restore"]["Next"] = "Nowhere"
+    assert 'No state found named "Nowhere"' in linted(broken)[0]
 
 
 @pytest.mark.parametrize("topics", [[], TOPICS])
