@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote_plus
 
 from .._core.causes import iso
 from .._core.inventory import (
@@ -202,6 +203,8 @@ def _sealed(client: Any, bucket: Mapping[str, str], folder: str) -> bytes | None
 def rows_of(side: Side, report: Report, file: File, skip: int = 0) -> Iterator[list[str]]:
     """The rows of a file after the first ones, each as the values of COLUMNS. The file's checksum is compared.
 
+    In CSV the key is URL-encoded.
+
     Raises:
         ReportFailed: the file is not what the manifest says.
         ClientError, NO_ANSWER: it cannot be fetched.
@@ -218,7 +221,10 @@ def rows_of(side: Side, report: Report, file: File, skip: int = 0) -> Iterator[l
     try:
         with gzip.open(io.BufferedReader(digested, _CHUNK), "rt", encoding="utf-8", newline="") as text:
             for row in islice(csv.reader(text), skip, None):
-                yield ["" if place is None else row[place] for place in report.places]
+                values = ["" if place is None else row[place] for place in report.places]
+                if "%" in values[0] or "+" in values[0]:
+                    values[0] = unquote_plus(values[0])
+                yield values
     except (EOFError, IndexError, gzip.BadGzipFile, UnicodeDecodeError, csv.Error, zlib.error) as error:
         raise ReportFailed(f"{where} cannot be read ({error}). Run again with the next report.") from error
     digested.drain()

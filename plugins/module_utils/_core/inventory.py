@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote_plus
 
 from .model import Document
 from .versions import NULL, Version
@@ -172,18 +171,13 @@ def parts_for(objects: int) -> int:
     return max(1, min(MOST_PARTS, -(-objects // _ROWS_OF_A_PART)))
 
 
-def part_of(encoded_key: str, parts: int) -> int:
+def part_of(key: str, parts: int) -> int:
     """The part of a key: the same at both ends, and of all versions of the key."""
-    return zlib.crc32(key_of(encoded_key).encode("utf-8", "surrogatepass")) % parts
-
-
-def key_of(encoded: str) -> str:
-    """The key that is URL-encoded in a row of CSV."""
-    return unquote_plus(encoded) if "%" in encoded or "+" in encoded else encoded
+    return zlib.crc32(key.encode("utf-8", "surrogatepass")) % parts
 
 
 def version_of(row: Sequence[str]) -> Version:
-    """From the values of COLUMNS.
+    """From the values of COLUMNS, the key decoded.
 
     Raises:
         ValueError: they are not what S3 documents.
@@ -191,7 +185,5 @@ def version_of(row: Sequence[str]) -> Version:
     key, version_id, is_latest, is_marker, size, modified, etag, storage_class = row
     moment = datetime.fromisoformat(modified).astimezone(UTC)
     if is_marker == "true":
-        return Version(key_of(key), version_id or NULL, moment, is_latest=is_latest == "true")
-    return Version(
-        key_of(key), version_id or NULL, moment, int(size), etag, storage_class or "STANDARD", is_latest == "true"
-    )
+        return Version(key, version_id or NULL, moment, is_latest=is_latest == "true")
+    return Version(key, version_id or NULL, moment, int(size), etag, storage_class or "STANDARD", is_latest == "true")

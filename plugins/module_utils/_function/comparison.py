@@ -26,7 +26,7 @@ from .._aws.spool import Spool, SpoolFailed
 from .._aws.version_listing import ListingFailed, VersionListing, separate
 from .._core.causes import Finding, Scope
 from .._core.explain import Explainer, Solved
-from .._core.inventory import Report, judged_from, key_of
+from .._core.inventory import Report, judged_from
 from .._core.march import Difference, Match, NotComparable
 from .._core.model import End
 from .._core.packing import (
@@ -266,7 +266,7 @@ class Slices:
                 file = report.files[state.at[1]]
                 for row in rows_of(sides[end], report, file, skip=state.at[2]):
                     state.at[2] += 1
-                    if key_of(row[0]).startswith(prefixes):
+                    if row[0].startswith(prefixes):
                         dealer.deal(end, row)
                         state.dealt[end] += 1
                     if enough():

@@ -56,11 +56,11 @@ class Dealer:
         return self._on_disk >= _MOST_DISK_BYTES
 
     def deal(self, end: int, row: Sequence[str]) -> None:
-        """Take a row of an end, 0 or 1; its key comes first, URL-encoded."""
+        """Take a row of an end, 0 or 1; its key comes first."""
         at = end, part_of(row[0], self._parts)
         if at not in self._held:
             self._held[at] = io.StringIO()
-        csv.writer(self._held[at], lineterminator="\n").writerow(row)
+        csv.writer(self._held[at], quoting=csv.QUOTE_ALL, lineterminator="\n").writerow(row)
         self._rows += 1
         if self._rows == _HELD_ROWS:
             self._put_down()
@@ -68,7 +68,7 @@ class Dealer:
     def _put_down(self) -> None:
         """A gzip file may have several members, so each time one is added."""
         for (end, part), held in self._held.items():
-            packed = gzip.compress(held.getvalue().encode(), compresslevel=1)
+            packed = gzip.compress(held.getvalue().encode("utf-8", "surrogatepass"), compresslevel=1)
             with self._path(end, part).open("ab") as file:
                 file.writelines([packed])
             self._on_disk += len(packed)
