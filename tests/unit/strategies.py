@@ -25,6 +25,12 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarm_topi
     topics_wish,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.alarms import AlarmSettings, OpsItems, alarms_wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.bucket_options import (
+    OWNERSHIPS,
+    AccessLog,
+    BucketOptions,
+    options_wish,
+)
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.dashboard_body import dashboards_wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.dashboards import (
     DashboardSettings,
@@ -32,6 +38,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.dashboards
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.event_targets import EventSettings, events_wish
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.kinds import KINDS
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.lifecycle_rules import Tiering
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.log_bucket import (
     TRANSITION_CLASSES,
     LockMode,
@@ -74,7 +81,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.selectors import DataEvents, RecordedPair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import Trail, trail_wish
-from ansible_collections.crossregion.s3_dr.tests.unit.samples import a_scheduled_drill, drilled
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNTS, DR, a_scheduled_drill, drilled
 
 REGIONS_OF = {
     "aws": ("us-east-1", "us-west-2", "eu-central-1"),
@@ -475,7 +482,25 @@ _DRILLS = st.builds(
     tracing=st.booleans(),
     ops_items=st.booleans(),
 )
+_OPTIONS = st.builds(
+    lambda **settings: options_wish(DR, ACCOUNTS, BucketOptions(**settings)),
+    accelerate=st.booleans(),
+    ownership=st.sampled_from(OWNERSHIPS),
+    access_log=st.builds(AccessLog, st.sampled_from([None, "example-logs"]), st.sampled_from(["", "orders/"])),
+    tags=st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["1", "2"]), min_size=1),
+    removed_tags=st.sampled_from([(), ("theirs",)]),
+    tiering=st.builds(
+        Tiering,
+        st.just("cold"),
+        tags=st.sampled_from([(), (("a", "1"),), (("a", "1"), ("b", "2"))]),
+        archive_days=st.integers(90, 99),
+        deep_archive_days=st.none() | st.just(180),
+    ).map(lambda one: (one,)),
+)
 _WISHES = {
+    **dict.fromkeys(
+        ("bucket_accelerate", "bucket_ownership", "bucket_logging", "bucket_tags", "bucket_tiering"), _OPTIONS
+    ),
     **dict.fromkeys(
         ("iam_managed_policy", "log_group", "lambda_function", "function_concurrency", "state_machine", "schedule"),
         _DRILLS,
@@ -643,6 +668,13 @@ def foreign(kind: str, mine: Document) -> st.SearchStrategy[Document]:
         "kms_key_policy": foreign_policies() | st.just(DELEGATING),
         "bucket_versioning": st.sampled_from(["Enabled", "Suspended"]).map(lambda status: {"Status": status}),
         "bucket_public_access_block": st.fixed_dictionaries({flag: st.booleans() for flag in flags}),
+        "bucket_accelerate": st.sampled_from(["Enabled", "Suspended"]).map(lambda status: {"Status": status}),
+        "bucket_ownership": st.sampled_from(OWNERSHIPS).map(lambda one: {"Rules": [{"ObjectOwnership": one}]}),
+        "bucket_logging": st.sampled_from([{}, {"TargetBucket": "b", "TargetPrefix": "p", "TargetGrants": []}]).map(
+            lambda log: {"LoggingEnabled": log}
+        ),
+        "bucket_tags": st.just({"Tags": {"others": "1"}}),
+        "bucket_tiering": st.just({**mine, "Status": "Disabled"}),
         "bucket_encryption": foreign_encryptions(),
         "bucket_lifecycle": foreign_lifecycles(),
         "iam_role": gaps.map(lambda gap: _ours_by_tag({**mine, "Description": "changed by hand"}, gap)),

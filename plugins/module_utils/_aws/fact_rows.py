@@ -15,21 +15,12 @@ from .row import Client, Row, never_removed, never_written
 from .s3_rows import NO_BUCKET, bucket_args, plain
 
 
-def _read_ownership(client: Client, address: Address) -> Document:
-    return dict(client.get_bucket_ownership_controls(**bucket_args(address))["OwnershipControls"])
-
-
 def _read_payer(client: Client, address: Address) -> Document:
     return {"Payer": client.get_bucket_request_payment(**bucket_args(address)).get("Payer", "BucketOwner")}
 
 
 def _read_cors(client: Client, address: Address) -> Document:
     return {"CORSRules": client.get_bucket_cors(**bucket_args(address))["CORSRules"]}
-
-
-def _read_tags(client: Client, address: Address) -> Document:
-    tags = client.get_bucket_tagging(**bucket_args(address))["TagSet"]
-    return {"Tags": {tag["Key"]: tag["Value"] for tag in tags}}
 
 
 def _read_role_made(client: Client, address: Address) -> Document:
@@ -49,15 +40,8 @@ def _fact(
 
 
 ROWS = {
-    "bucket_ownership": _fact(
-        "s3",
-        _read_ownership,
-        "s3:GetBucketOwnershipControls",
-        NO_BUCKET | {"OwnershipControlsNotFoundError"},
-    ),
     "bucket_payer": _fact("s3", _read_payer, "s3:GetBucketRequestPayment", NO_BUCKET),
     "bucket_cors": _fact("s3", _read_cors, "s3:GetBucketCORS", NO_BUCKET | {"NoSuchCORSConfiguration"}),
-    "bucket_tags": _fact("s3", _read_tags, "s3:GetBucketTagging", NO_BUCKET | {"NoSuchTagSet"}),
     "iam_role_made": _fact("iam", _read_role_made, "iam:GetRole", frozenset({"NoSuchEntity"})),
     "kms_key": _fact("kms", _read_key, "kms:DescribeKey", frozenset({"NotFoundException"})),
 }

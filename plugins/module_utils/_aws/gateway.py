@@ -28,6 +28,7 @@ from . import (
     iam_rows,
     key_rows,
     lambda_rows,
+    option_rows,
     s3_rows,
     states_rows,
     systems_manager_rows,
@@ -49,6 +50,7 @@ ROWS: dict[str, Row] = {
     **lambda_rows.ROWS,
     **states_rows.ROWS,
     **fact_rows.ROWS,
+    **option_rows.ROWS,
 }
 
 T = TypeVar("T")

@@ -32,10 +32,16 @@ def _read_bucket(client: Client, address: Address) -> Document:
 
 
 def _create_bucket(client: Client, address: Address, before: Document | None, after: Document) -> None:
-    """us-east-1 takes no LocationConstraint, every other Region demands its own."""
+    """us-east-1 takes no LocationConstraint, every other Region demands its own.
+
+    A name that ends in the account and the Region is of the account's own namespace, where nobody else can take it.
+    Source: S3 User Guide, "Namespaces for general purpose buckets".
+    """
     location: dict[str, Any] = {}
+    if address.name.endswith(f"-{address.account}-{address.region}-an"):
+        location = {"BucketNamespace": "account-regional"}
     if address.region != "us-east-1":
-        location = {"CreateBucketConfiguration": {"LocationConstraint": address.region}}
+        location |= {"CreateBucketConfiguration": {"LocationConstraint": address.region}}
     client.create_bucket(Bucket=address.name, **location)
 
 
@@ -73,7 +79,8 @@ def _read_object_lock(client: Client, address: Address) -> Document:
 
 
 def _write_object_lock(client: Client, address: Address, before: Document | None, after: Document) -> None:
-    client.put_object_lock_configuration(**bucket_args(address), ObjectLockConfiguration=after)
+    configuration = {name: value for name, value in after.items() if value}
+    client.put_object_lock_configuration(**bucket_args(address), ObjectLockConfiguration=configuration)
 
 
 def _read_encryption(client: Client, address: Address) -> Document:

@@ -239,12 +239,37 @@ def _put_encryption(ours: Document, theirs: Document | None) -> Document:
 
 
 def _canonical_encryption(document: Document) -> Document:
-    """A Bucket Key that is off means the same as none."""
-    return {**document, "Rules": [_without_false(rule) for rule in document["Rules"]]}
+    """A Bucket Key that is off means the same as none, and blocking NONE the same as not blocking."""
+    return {**document, "Rules": [_without_off(rule) for rule in document["Rules"]]}
 
 
-def _without_false(rule: Document) -> Document:
-    return {name: value for name, value in rule.items() if value is not False}
+def _without_off(rule: Document) -> Document:
+    off = (False, {"EncryptionType": ["NONE"]})
+    return {name: value for name, value in rule.items() if value not in off}
+
+
+def _canonical_lock(document: Document) -> Document:
+    """No rule and an empty one both mean that new objects get no retention."""
+    return {name: value for name, value in document.items() if value}
+
+
+# --- tags and logging of buckets -----------------------------------------------------------------------------
+
+
+def _put_tags(ours: Document, theirs: Document | None) -> Document:
+    kept = {key: value for key, value in (theirs or {}).get("Tags", {}).items() if key not in ours.get("Removed", ())}
+    return {"Tags": {**kept, **ours["Tags"]}}
+
+
+def _take_tags(ours: Document, theirs: Document | None) -> Document | None:
+    rest = {key: value for key, value in (theirs or {}).get("Tags", {}).items() if key not in ours["Tags"]}
+    return {"Tags": rest} if rest else None
+
+
+def _put_logging(ours: Document, theirs: Document | None) -> Document:
+    """What of a log we do not name, as the form of its keys, keeps its value. Nothing at all turns it off."""
+    held = (theirs or {}).get("LoggingEnabled", {})
+    return {"LoggingEnabled": {**held, **ours["LoggingEnabled"]} if ours["LoggingEnabled"] else {}}
 
 
 # --- lifecycle -----------------------------------------------------------------------------------------------
@@ -280,8 +305,22 @@ def _canonical_lifecycle(document: Document) -> Document:
 
 
 def _canonical_lifecycle_rule(rule: Document) -> Document:
-    """No filter, an empty one and an empty prefix all mean the whole bucket."""
-    return {**_with_filter(rule), "Filter": rule.get("Filter") or {"Prefix": rule.get("Prefix", "")}}
+    """No filter, an empty one and an empty prefix all mean the whole bucket; transitions follow from their days."""
+    lists = ("Transitions", "NoncurrentVersionTransitions")
+    ordered = {name: sorted(rule[name], key=as_text) for name in lists if name in rule}
+    chosen = _canonical_choice(rule.get("Filter") or {"Prefix": rule.get("Prefix", "")})
+    return {**_with_filter(rule), **ordered, "Filter": chosen}
+
+
+def _canonical_choice(chosen: Document) -> Document:
+    """The order of tags means nothing."""
+    both = chosen.get("And", {})
+    return {**chosen, "And": {**both, "Tags": sorted(both["Tags"], key=as_text)}} if "Tags" in both else chosen
+
+
+def _canonical_tiering(document: Document) -> Document:
+    chosen = {"Filter": _canonical_choice(document["Filter"])} if "Filter" in document else {}
+    return {**document, **chosen, "Tierings": sorted(document["Tierings"], key=as_text)}
 
 
 # --- alarms and dashboards -----------------------------------------------------------------------------------
@@ -375,7 +414,12 @@ KINDS: Mapping[str, Kind] = {
     "bucket_versioning": Kind(10, replace_fields, keep),
     "bucket_public_access_block": Kind(10, replace_fields, keep),
     "bucket_encryption": Kind(10, _put_encryption, keep, _canonical_encryption),
-    "bucket_object_lock": Kind(12, replace_fields, keep),
+    "bucket_object_lock": Kind(12, replace_fields, keep, _canonical_lock),
+    "bucket_accelerate": Kind(10, replace_fields, keep),
+    "bucket_ownership": Kind(10, replace_fields, keep),
+    "bucket_tags": Kind(10, _put_tags, _take_tags),
+    "bucket_tiering": Kind(14, replace_all, remove, _canonical_tiering),
+    "bucket_logging": Kind(25, _put_logging, keep),  # when the log's bucket lets it in
     "bucket_lifecycle": Kind(14, _put_lifecycle, _take_lifecycle, _canonical_lifecycle),
     "iam_role": Kind(10, _put_role, take_owned, _canonical_role),
     "iam_role_policy": Kind(15, replace_fields, remove, canonical_policy),

@@ -49,6 +49,7 @@ from . import (
     sse_c,
     subscriptions,
     suppression,
+    tiering,
     trails,
 )
 from .fitting import apply, misfits
@@ -95,5 +96,6 @@ __all__ = [
     "sse_c",
     "subscriptions",
     "suppression",
+    "tiering",
     "trails",
 ]

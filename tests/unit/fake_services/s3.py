@@ -42,6 +42,11 @@ class Bucket:
     cors: list[Answer] | None = None
     notification: Answer = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    accelerate: str | None = None
+    logging: Answer | None = None
+    tiering: dict[str, Answer] = field(default_factory=dict)
+    blocked: Answer | None = None
+    """The encryption types that are blocked."""
     versions: list[Answer] = field(default_factory=list)
     uploads: list[Answer] = field(default_factory=list)
     locked: set[str] = field(default_factory=set)
@@ -87,7 +92,10 @@ class FakeS3(FakeIam):
         constraint = params.get("CreateBucketConfiguration", {}).get("LocationConstraint")
         if constraint != (None if region == "us-east-1" else region):
             raise client_error("IllegalLocationConstraintException", "The location constraint is incompatible")
-        self.buckets[params["Bucket"]] = Bucket(region, self.account)
+        name, own = params["Bucket"], f"-{self.account}-{region}-an"
+        if name.endswith("-an") is not (params.get("BucketNamespace") == "account-regional" and name.endswith(own)):
+            raise client_error("InvalidBucketName", "The specified bucket is not valid.")
+        self.buckets[name] = Bucket(region, self.account)
 
     def _s3_DeleteBucket(self, params: Answer, region: str) -> None:
         bucket = self._bucket(params, region)
@@ -120,6 +128,7 @@ class FakeS3(FakeIam):
     def _s3_GetBucketEncryption(self, params: Answer, region: str) -> Answer:
         bucket = self._bucket(params, region)
         rule = {"ApplyServerSideEncryptionByDefault": bucket.encryption, "BucketKeyEnabled": bucket.bucket_key}
+        rule |= {"BlockedEncryptionTypes": bucket.blocked} if bucket.blocked else {}
         return {"ServerSideEncryptionConfiguration": {"Rules": [rule]}}
 
     def _s3_PutBucketEncryption(self, params: Answer, region: str) -> None:
@@ -127,12 +136,46 @@ class FakeS3(FakeIam):
         bucket = self._bucket(params, region)
         bucket.encryption = rule["ApplyServerSideEncryptionByDefault"]
         bucket.bucket_key = rule.get("BucketKeyEnabled", False)
+        bucket.blocked = rule.get("BlockedEncryptionTypes")
 
     def _s3_GetBucketOwnershipControls(self, params: Answer, region: str) -> Answer:
         ownership = self._bucket(params, region).ownership
         if ownership is None:
             raise client_error("OwnershipControlsNotFoundError", "The bucket ownership controls were not found")
         return {"OwnershipControls": {"Rules": [{"ObjectOwnership": ownership}]}}
+
+    def _s3_PutBucketOwnershipControls(self, params: Answer, region: str) -> None:
+        (rule,) = params["OwnershipControls"]["Rules"]
+        self._bucket(params, region).ownership = rule["ObjectOwnership"]
+
+    def _s3_GetBucketAccelerateConfiguration(self, params: Answer, region: str) -> Answer:
+        status = self._bucket(params, region).accelerate
+        return {"Status": status} if status else {}
+
+    def _s3_PutBucketAccelerateConfiguration(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).accelerate = params["AccelerateConfiguration"]["Status"]
+
+    def _s3_GetBucketLogging(self, params: Answer, region: str) -> Answer:
+        found = self._bucket(params, region).logging
+        return {"LoggingEnabled": found} if found else {}
+
+    def _s3_PutBucketLogging(self, params: Answer, region: str) -> None:
+        wanted = params["BucketLoggingStatus"].get("LoggingEnabled")
+        if wanted and wanted["TargetBucket"] not in self.buckets:
+            raise client_error("InvalidTargetBucketForLogging", "The target bucket for logging does not exist")
+        self._bucket(params, region).logging = wanted
+
+    def _s3_GetBucketIntelligentTieringConfiguration(self, params: Answer, region: str) -> Answer:
+        found = self._bucket(params, region).tiering
+        if params["Id"] not in found:
+            raise client_error("NoSuchConfiguration", "The specified configuration does not exist.")
+        return {"IntelligentTieringConfiguration": found[params["Id"]]}
+
+    def _s3_PutBucketIntelligentTieringConfiguration(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).tiering[params["Id"]] = params["IntelligentTieringConfiguration"]
+
+    def _s3_DeleteBucketIntelligentTieringConfiguration(self, params: Answer, region: str) -> None:
+        del self._bucket(params, region).tiering[params["Id"]]
 
     def _s3_GetBucketRequestPayment(self, params: Answer, region: str) -> Answer:
         return {"Payer": self._bucket(params, region).payer}
@@ -170,6 +213,12 @@ class FakeS3(FakeIam):
         if not tags:
             raise client_error("NoSuchTagSet", "The TagSet does not exist")
         return {"TagSet": tag_list(tags)}
+
+    def _s3_PutBucketTagging(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).tags = {tag["Key"]: tag["Value"] for tag in params["Tagging"]["TagSet"]}
+
+    def _s3_DeleteBucketTagging(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).tags = {}
 
     def _s3_GetPublicAccessBlock(self, params: Answer, region: str) -> Answer:
         found = self._bucket(params, region).public_access_block

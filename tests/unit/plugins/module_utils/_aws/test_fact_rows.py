@@ -69,7 +69,7 @@ FACTS: dict[str, Document] = {
 }
 
 
-WRITTEN = {"bucket_encryption", "bucket_lifecycle", "bucket_notification"}
+WRITTEN = {"bucket_encryption", "bucket_lifecycle", "bucket_notification", "bucket_ownership", "bucket_tags"}
 """What checks look at and modules write, too."""
 
 

@@ -53,13 +53,17 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 KEPT_BY_DESIGN = {
     "bucket_versioning",  # cannot be unset, and suspending it would harm data
     "bucket_object_lock",  # cannot be disabled
+    "bucket_accelerate",  # can be suspended, and never unset
+    "bucket_ownership",  # a bucket is never without
+    "bucket_logging",  # is turned off by name
     "bucket_encryption",  # a bucket is never without one
     "bucket_public_access_block",  # may have been there before us, and opening a bucket is no teardown
     "sns_subscription",  # somebody confirmed it
     "sqs_queue_encryption",  # so is a queue's
     "sns_topic_encryption",  # it goes with its topic, and a topic of somebody else is not opened
 }
-GONE_BY_NAME = {  # ours by their name, whoever made them, or only removed when the user names them
+GONE_BY_NAME = {
+    "bucket_tiering",  # ours by their name, whoever made them, or only removed when the user names them
     "bucket",
     "bucket_contents",
     "iam_role",
