@@ -206,6 +206,18 @@ options:
     description: What the bucket of O(dr) gets.
     type: dict
     suboptions: *options
+  carry_over:
+    description:
+      - What replication never copies and the bucket of O(dr) gets as the bucket of O(primary) has it, with the ARNs,
+        Region and account of that end. Other parts of the same settings at O(dr) are kept.
+      - V(policy) leaves out statements of this module and those that would cut replication off. V(notifications) need
+        targets of the same names in the Region of O(dr). V(lifecycle), V(tags) and V(policy) give way to O(dr_options).
+      - A log of requests is not carried over, since it goes to a bucket of one Region. Name one in O(dr_options).
+      - Run it in check mode with diff first.
+    type: list
+    elements: str
+    choices: [policy, cors, lifecycle, notifications, tags]
+    default: []
   confirm_compliance:
     description: Must name each bucket that gets a default retention in compliance mode.
     type: list
@@ -365,7 +377,15 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.bucket_opt
     options_wish,
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.declaration import pair_from
-from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.model import InvalidInput, Pair
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.parity import (
+    KINDS_OF,
+    carried,
+    carry_addresses,
+    carry_notes,
+    together,
+)
+from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.plan import Observed, Wish, applied, plan
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.bucket_option_spec import bucket_option_spec
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.clients import Clients
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.pair_options import (
@@ -376,16 +396,28 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._glue.reconcile 
 
 
 def change(
-    module: AnsibleAWSModule, clients: Clients, gateway: Gateway, choices: tuple[Choice, Choice], notes: list[str]
+    module: AnsibleAWSModule,
+    clients: Clients,
+    gateway: Gateway,
+    pair: Pair,
+    choices: tuple[Choice, Choice],
+    notes: list[str],
 ) -> dict:
     """Set the options of both ends, as far as there are credentials."""
-    accounts = clients.accounts_of(pair_from(module.params), credentials_from(module.params))
+    accounts = clients.accounts_of(pair, credentials_from(module.params))
+    subjects = module.params["carry_over"]
+    if subjects and not all(accounts[end.bucket].ours for end in (pair.primary, pair.dr)):
+        raise InvalidInput(
+            f"pair '{pair.name}': `carry_over` needs credentials of both ends. Name those of the other account, or "
+            "leave it out."
+        )
     ours = [choice for choice in choices if accounts[choice.end.bucket].ours]
     for choice in choices:
         if choice not in ours:
             whose = f"{choice.end.bucket} belongs to account {accounts[choice.end.bucket].id}"
             notes.append(f"{whose}, of which this task has no credentials. Its options were left as they are.")
     addresses = [address for one in ours for address in options_addresses(one.end, accounts, one.options)]
+    addresses += carry_addresses(pair, accounts, subjects)
 
     def goal(observed: Observed) -> tuple[Wish, Wish]:
         wish, unwanted = {}, {}
@@ -394,7 +426,12 @@ def change(
             refuse_unconfirmed(one, accounts, observed, module.params["confirm_compliance"])
             wish |= options_wish(one.end, accounts, one.options)
             unwanted |= options_unwanted(one.end, accounts, one.options)
-        return wish, {address: document for address, document in unwanted.items() if observed[address] is not None}
+        unwanted = {address: document for address, document in unwanted.items() if observed[address] is not None}
+        then = applied(plan(wish, observed, unwanted), observed)  # what this very task sets is carried over, too
+        for address, document in carried(pair, accounts, then, subjects).items():
+            wish[address] = together(document, wish.get(address), address.kind)
+        notes.extend(carry_notes(pair, accounts, then, subjects))
+        return wish, unwanted
 
     return reconcile(module, gateway, dict.fromkeys(addresses), goal)
 
@@ -406,6 +443,7 @@ def main() -> None:
             **pair_argument_spec(),
             "primary_options": {"type": "dict", "options": bucket_option_spec()},
             "dr_options": {"type": "dict", "options": bucket_option_spec()},
+            "carry_over": {"type": "list", "elements": "str", "choices": list(KINDS_OF), "default": []},
             "confirm_compliance": {"type": "list", "elements": "str", "default": []},
         },
         supports_check_mode=True,
@@ -419,7 +457,7 @@ def main() -> None:
         primary = options_from(params["primary_options"], pair.primary)
         choices = choices_of(pair, primary, options_from(params["dr_options"], pair.dr))
         notes = advice(pair, choices)
-        result = change(module, clients, gateway, choices, notes)
+        result = change(module, clients, gateway, pair, choices, notes)
         return {**result, "notes": notes, "api_calls": clients.api_calls()}
 
     run(module, gateway, body)

@@ -81,7 +81,7 @@ from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.replicatio
 )
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.selectors import DataEvents, RecordedPair
 from ansible_collections.crossregion.s3_dr.plugins.module_utils._core.trail import Trail, trail_wish
-from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNTS, DR, a_scheduled_drill, drilled
+from ansible_collections.crossregion.s3_dr.tests.unit.samples import ACCOUNTS, DR, a_scheduled_drill, address, drilled
 
 REGIONS_OF = {
     "aws": ("us-east-1", "us-west-2", "eu-central-1"),
@@ -497,7 +497,18 @@ _OPTIONS = st.builds(
         deep_archive_days=st.none() | st.just(180),
     ).map(lambda one: (one,)),
 )
+_CORS = st.lists(
+    st.builds(
+        lambda methods, origin: {"AllowedMethods": methods, "AllowedOrigins": [origin]},
+        st.sampled_from([["GET"], ["GET", "PUT"]]),
+        st.sampled_from(["*", "https://example.com"]),
+    ),
+    min_size=1,
+    max_size=2,
+    unique_by=repr,
+)
 _WISHES = {
+    "bucket_cors": _CORS.map(lambda rules: {address("bucket_cors", DR.bucket): {"CORSRules": rules}}),
     **dict.fromkeys(
         ("bucket_accelerate", "bucket_ownership", "bucket_logging", "bucket_tags", "bucket_tiering"), _OPTIONS
     ),
@@ -674,6 +685,7 @@ def foreign(kind: str, mine: Document) -> st.SearchStrategy[Document]:
             lambda log: {"LoggingEnabled": log}
         ),
         "bucket_tags": st.just({"Tags": {"others": "1"}}),
+        "bucket_cors": _CORS.map(lambda rules: {"CORSRules": rules}),
         "bucket_tiering": st.just({**mine, "Status": "Disabled"}),
         "bucket_encryption": foreign_encryptions(),
         "bucket_lifecycle": foreign_lifecycles(),

@@ -19,10 +19,6 @@ def _read_payer(client: Client, address: Address) -> Document:
     return {"Payer": client.get_bucket_request_payment(**bucket_args(address)).get("Payer", "BucketOwner")}
 
 
-def _read_cors(client: Client, address: Address) -> Document:
-    return {"CORSRules": client.get_bucket_cors(**bucket_args(address))["CORSRules"]}
-
-
 def _read_role_made(client: Client, address: Address) -> Document:
     return {"CreateDate": plain(client.get_role(RoleName=address.name)["Role"]["CreateDate"])}
 
@@ -41,7 +37,6 @@ def _fact(
 
 ROWS = {
     "bucket_payer": _fact("s3", _read_payer, "s3:GetBucketRequestPayment", NO_BUCKET),
-    "bucket_cors": _fact("s3", _read_cors, "s3:GetBucketCORS", NO_BUCKET | {"NoSuchCORSConfiguration"}),
     "iam_role_made": _fact("iam", _read_role_made, "iam:GetRole", frozenset({"NoSuchEntity"})),
     "kms_key": _fact("kms", _read_key, "kms:DescribeKey", frozenset({"NotFoundException"})),
 }

@@ -31,6 +31,14 @@ def _write_ownership(client: Client, address: Address, before: Document | None, 
     client.put_bucket_ownership_controls(**bucket_args(address), OwnershipControls=after)
 
 
+def _read_cors(client: Client, address: Address) -> Document:
+    return {"CORSRules": client.get_bucket_cors(**bucket_args(address))["CORSRules"]}
+
+
+def _write_cors(client: Client, address: Address, before: Document | None, after: Document) -> None:
+    client.put_bucket_cors(**bucket_args(address), CORSConfiguration=after)
+
+
 def _read_tags(client: Client, address: Address) -> Document:
     tags = client.get_bucket_tagging(**bucket_args(address))["TagSet"]
     return {"Tags": {tag["Key"]: tag["Value"] for tag in tags}}
@@ -91,6 +99,16 @@ ROWS = {
         {"read": "s3:GetBucketOwnershipControls", "write": "s3:PutBucketOwnershipControls", "remove": ""},
         missing=NO_BUCKET | {"OwnershipControlsNotFoundError"},
         eventual=_SETTLING,
+    ),
+    "bucket_cors": Row(
+        "s3",
+        _read_cors,
+        _write_cors,
+        never_removed,
+        {"read": "s3:GetBucketCORS", "write": "s3:PutBucketCORS", "remove": ""},
+        missing=NO_BUCKET | {"NoSuchCORSConfiguration"},
+        eventual=_SETTLING,
+        shared=True,
     ),
     "bucket_tags": Row(
         "s3",

@@ -261,6 +261,12 @@ def _put_tags(ours: Document, theirs: Document | None) -> Document:
     return {"Tags": {**kept, **ours["Tags"]}}
 
 
+def _put_cors(ours: Document, theirs: Document | None) -> Document:
+    """S3 takes the first rule that fits, so ours come first."""
+    others = [rule for rule in (theirs or {}).get("CORSRules", []) if rule not in ours["CORSRules"]]
+    return {"CORSRules": [*ours["CORSRules"], *others]}
+
+
 def _take_tags(ours: Document, theirs: Document | None) -> Document | None:
     rest = {key: value for key, value in (theirs or {}).get("Tags", {}).items() if key not in ours["Tags"]}
     return {"Tags": rest} if rest else None
@@ -417,6 +423,7 @@ KINDS: Mapping[str, Kind] = {
     "bucket_object_lock": Kind(12, replace_fields, keep, _canonical_lock),
     "bucket_accelerate": Kind(10, replace_fields, keep),
     "bucket_ownership": Kind(10, replace_fields, keep),
+    "bucket_cors": Kind(10, _put_cors, keep),
     "bucket_tags": Kind(10, _put_tags, _take_tags),
     "bucket_tiering": Kind(14, replace_all, remove, _canonical_tiering),
     "bucket_logging": Kind(25, _put_logging, keep),  # when the log's bucket lets it in

@@ -172,6 +172,12 @@ def _sorted(value: Any) -> Any:
 # --- names that change places --------------------------------------------------------------------------------
 
 
+def at_dr(value: Any, pair: Pair, accounts: Accounts) -> Any:
+    """A setting of the primary bucket as it would be at the DR bucket: its ARNs, Region and account are that end's."""
+    (_kept, in_arns, _anywhere), (_same_region, region), (_same_account, account) = _choices(pair, accounts)
+    return _renamed(value, _chain((in_arns, region, account)))
+
+
 def _renamings(pair: Pair, accounts: Accounts) -> list[Renaming]:
     """All ways in which names of one bucket may have become those of the other.
 
@@ -179,6 +185,11 @@ def _renamings(pair: Pair, accounts: Accounts) -> list[Renaming]:
     buckets. A bucket's name is taken in ARNs of S3 alone, or as a part of other names as well: a bucket can be called
     `data`, and a role `data-reader` serve both.
     """
+    return [_chain(chosen) for chosen in product(*_choices(pair, accounts))]
+
+
+def _choices(pair: Pair, accounts: Accounts) -> tuple[tuple[Renaming, ...], ...]:
+    """Of the bucket's name, the Region and the account each way to rename it, the first of which leaves it."""
     ends, whose = (pair.primary, pair.dr), (accounts[pair.primary.bucket], accounts[pair.dr.bucket])
     bucket, region, account = (
         (ends[0].bucket, ends[1].bucket),
@@ -187,12 +198,11 @@ def _renamings(pair: Pair, accounts: Accounts) -> list[Renaming]:
     )
     in_arns = _swap(bucket, r"(?<=:::)", r"(?![A-Za-z0-9.-])")
     anywhere = _swap(bucket, r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])")
-    choices: tuple[tuple[Renaming, ...], ...] = (
+    return (
         (_same, in_arns, anywhere),
         (_same, _swap(region, r"(?<![A-Za-z0-9])", r"(?![0-9])")),
         (_same, _swap(account, r"(?<![0-9])", r"(?![0-9])")),
     )
-    return [_chain(chosen) for chosen in product(*choices)]
 
 
 def _same(text: str) -> str:

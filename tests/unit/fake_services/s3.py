@@ -205,6 +205,9 @@ class FakeS3(FakeIam):
             raise client_error("NoSuchCORSConfiguration", "The CORS configuration does not exist")
         return {"CORSRules": found}
 
+    def _s3_PutBucketCors(self, params: Answer, region: str) -> None:
+        self._bucket(params, region).cors = params["CORSConfiguration"]["CORSRules"]
+
     def _s3_GetBucketNotificationConfiguration(self, params: Answer, region: str) -> Answer:
         return self._bucket(params, region).notification
 

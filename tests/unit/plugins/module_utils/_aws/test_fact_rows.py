@@ -69,7 +69,9 @@ FACTS: dict[str, Document] = {
 }
 
 
-WRITTEN = {"bucket_encryption", "bucket_lifecycle", "bucket_notification", "bucket_ownership", "bucket_tags"}
+WRITTEN = {"bucket_encryption", "bucket_lifecycle", "bucket_notification", "bucket_ownership", "bucket_tags"} | {
+    "bucket_cors"
+}
 """What checks look at and modules write, too."""
 
 

@@ -54,6 +54,7 @@ KEPT_BY_DESIGN = {
     "bucket_versioning",  # cannot be unset, and suspending it would harm data
     "bucket_object_lock",  # cannot be disabled
     "bucket_accelerate",  # can be suspended, and never unset
+    "bucket_cors",  # a rule of ours may have been there before us
     "bucket_ownership",  # a bucket is never without
     "bucket_logging",  # is turned off by name
     "bucket_encryption",  # a bucket is never without one
@@ -85,6 +86,7 @@ GONE_BY_NAME = {
     "schedule",
 }
 ORDERED = {
+    "bucket_cors",  # the first rule that fits is taken
     "state_machine",  # the first retrier that matches is taken
     "cloudwatch_dashboard",  # metrics get their colours by it
     "ssm_parameter",  # the worst problem comes first
