@@ -14,7 +14,7 @@ from typing import Any
 
 Function = Callable[..., Any]
 
-TABLES = ("_DISPATCH", "_IAM_HANDLERS")  # where services of MiniStack look up their handlers
+TABLES = ("_DISPATCH", "_IAM_HANDLERS", "_ACTION_MAP")  # where services of MiniStack look up their handlers
 
 
 @dataclass(frozen=True)

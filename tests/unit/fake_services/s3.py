@@ -274,6 +274,15 @@ class FakeS3(FakeIam):
     def _s3_DeleteBucketReplication(self, params: Answer, region: str) -> None:
         self._bucket(params, region).replication = None
 
+    def _s3_GetObjectLegalHold(self, params: Answer, region: str) -> Answer:
+        found = self._version(params, region)
+        if "hold" not in found:
+            raise client_error("NoSuchObjectLockConfiguration", "The specified object does not have a hold")
+        return {"LegalHold": {"Status": found["hold"]}}
+
+    def _s3_PutObjectLegalHold(self, params: Answer, region: str) -> None:
+        self._version(params, region)["hold"] = params["LegalHold"]["Status"]
+
     def _s3_ListObjectVersions(self, params: Answer, region: str) -> Answer:
         rows = sorted(self._bucket(params, region).versions, key=lambda row: (row["Key"], row["VersionId"]))
         after = (params.get("KeyMarker", ""), params.get("VersionIdMarker", ""))
