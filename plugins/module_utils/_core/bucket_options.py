@@ -12,14 +12,14 @@ This module util is PRIVATE to the collection.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .lifecycle_rules import LifecycleRule, Tiering, lifecycle_rule_from, tiering_from
 from .log_bucket import LockMode, ObjectLock
 from .model import KEY_ARN, Account, Accounts, Address, Document, End, InvalidInput, check_bucket_name
-from .policies import VERSION
+from .policies import VERSION, denial, tls_only
 from .replication import bucket_address
 from .rules import bucket_arn
 
@@ -289,21 +289,9 @@ def _log_policy(end: End, account: Account, log: AccessLog) -> Document:
 def _tls_document(options: BucketOptions, arn: str) -> Document | None:
     """Statements that deny what comes without TLS, or by an old one. S3 itself replicates by TLS."""
     statements = []
-    resource = [arn, f"{arn}/*"]
     if options.tls_only or options.minimum_tls:
-        statements.append(_denial(TLS_SID, resource, {"Bool": {"aws:SecureTransport": "false"}}))
+        statements.append(tls_only(TLS_SID, arn))
     if options.minimum_tls:
         old = {"NumericLessThan": {"s3:TlsVersion": options.minimum_tls}}
-        statements.append(_denial(MINIMUM_TLS_SID, resource, old))
+        statements.append(denial(MINIMUM_TLS_SID, arn, old))
     return {"Version": VERSION, "Statement": statements} if statements else None
-
-
-def _denial(sid: str, resource: Sequence[str], condition: Document) -> Document:
-    return {
-        "Sid": sid,
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": list(resource),
-        "Condition": condition,
-    }

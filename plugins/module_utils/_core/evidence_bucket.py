@@ -13,7 +13,7 @@ from typing import Any
 from .log_bucket import encryption
 from .model import Account, Address, Document, End, InvalidInput
 from .plan import Observed
-from .policies import VERSION
+from .policies import VERSION, tls_only
 from .replication import bucket_address, one_account
 from .rules import bucket_arn
 
@@ -74,7 +74,10 @@ def evidence_bucket_wish(
         bucket_address(end, accounts, "bucket_versioning"): {"Status": "Enabled"},
         bucket_address(end, accounts, "bucket_public_access_block"): dict.fromkeys(closed, True),
         bucket_address(end, accounts, "bucket_lifecycle"): {"Rules": [_rule(keeping)]},
-        bucket_address(end, accounts, "bucket_policy"): _policy(bucket_arn(end, account.partition)),
+        bucket_address(end, accounts, "bucket_policy"): {
+            "Version": VERSION,
+            "Statement": [tls_only(_SID, bucket_arn(end, account.partition))],
+        },
     }
     at = bucket_address(end, accounts, "bucket_encryption")
     if (observed or {}).get(at) is None:
@@ -100,19 +103,3 @@ def _rule(keeping: Keeping) -> Document:
     if keeping.days is not None:
         rule |= {"Expiration": {"Days": keeping.days}, "NoncurrentVersionExpiration": {"NoncurrentDays": keeping.days}}
     return rule
-
-
-def _policy(bucket: str) -> Document:
-    return {
-        "Version": VERSION,
-        "Statement": [
-            {
-                "Sid": _SID,
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [bucket, f"{bucket}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        ],
-    }

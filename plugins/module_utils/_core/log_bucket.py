@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from .merging import names_of, statements_of, without
 from .model import Account, Document, End, InvalidInput
-from .policies import VERSION
+from .policies import VERSION, tls_only
 from .rules import bucket_arn
 
 NONCURRENT_DAYS = 30
@@ -172,14 +172,7 @@ def log_bucket_policy(log_bucket: End, prefix: str, trail_arn: str, partition: s
                 "Resource": f"{bucket}/{prefix}*",
                 "Condition": {"StringEquals": {"s3:x-amz-acl": "bucket-owner-full-control", **for_this_trail}},
             },
-            {
-                "Sid": _TLS_ONLY,
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [bucket, f"{bucket}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            },
+            tls_only(_TLS_ONLY, bucket),
         ],
     }
 

@@ -21,6 +21,23 @@ from .rules import bucket_arn, selects_kms_objects
 VERSION = "2012-10-17"
 
 
+def denial(sid: str, bucket: str, condition: Document) -> Document:
+    """A statement of a bucket's policy that denies everybody everything on this condition; `bucket` is its ARN."""
+    return {
+        "Sid": sid,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [bucket, f"{bucket}/*"],
+        "Condition": condition,
+    }
+
+
+def tls_only(sid: str, bucket: str) -> Document:
+    """The statement that denies requests without TLS."""
+    return denial(sid, bucket, {"Bool": {"aws:SecureTransport": "false"}})
+
+
 def trust_policy() -> Document:
     """Who may assume the role.
 

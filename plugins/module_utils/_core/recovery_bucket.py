@@ -13,7 +13,7 @@ from __future__ import annotations
 from .log_bucket import encryption
 from .model import Account, Address, Document, End, InvalidInput, check_bucket_name
 from .plan import Observed
-from .policies import VERSION
+from .policies import VERSION, tls_only
 from .replication import bucket_address, bucket_deletion_wish, one_account
 from .rules import bucket_arn
 
@@ -68,7 +68,10 @@ def recovery_bucket_wish(
         bucket_address(end, accounts, "bucket_versioning"): {"Status": "Enabled"},
         bucket_address(end, accounts, "bucket_public_access_block"): dict.fromkeys(closed, True),
         bucket_address(end, accounts, "bucket_lifecycle"): {"Rules": [_batch_rule(), _journal_rule()]},
-        bucket_address(end, accounts, "bucket_policy"): _policy(bucket_arn(end, account.partition)),
+        bucket_address(end, accounts, "bucket_policy"): {
+            "Version": VERSION,
+            "Statement": [tls_only(_TLS_ONLY, bucket_arn(end, account.partition))],
+        },
     }
     at = bucket_address(end, accounts, "bucket_encryption")
     if kms_key_arn or (observed or {}).get(at) is None:
@@ -94,22 +97,6 @@ def _rule(what: str, prefix: str) -> dict[str, object]:
         "Filter": {"Prefix": prefix},
         "NoncurrentVersionExpiration": {"NoncurrentDays": NONCURRENT_DAYS},
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": _ABORT_UPLOADS_DAYS},
-    }
-
-
-def _policy(bucket: str) -> Document:
-    return {
-        "Version": VERSION,
-        "Statement": [
-            {
-                "Sid": _TLS_ONLY,
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "s3:*",
-                "Resource": [bucket, f"{bucket}/*"],
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            }
-        ],
     }
 
 
